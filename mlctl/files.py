@@ -1,0 +1,159 @@
+"""Files that are either as before or as after: atomic write, canonical JSON, content hash, folder lock.
+
+Every write goes to a temporary name in the same folder, is flushed to the disk (fsync) and renamed over the target;
+then the folder is flushed. A reader therefore never sees half a file, and a crash leaves the old one (Pillai et al.,
+"All File Systems Are Not Created Equal", OSDI 2014).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import socket
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from mlctl.errors import ConflictError, ExternalError, IntegrityError
+
+
+def canonical_json(data: Any) -> str:
+    """JSON with sorted keys, two-space indent and a final newline; the same data is always the same text.
+
+    Raises:
+        ValueError: `data` holds NaN or an infinity, which JSON does not have.
+
+    >>> canonical_json({"b": 1, "a": 0.5})
+    '{\\n  "a": 0.5,\\n  "b": 1\\n}\\n'
+    """
+    return json.dumps(data, sort_keys=True, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def sha256_of(data: bytes | str) -> str:
+    """SHA-256 of bytes or UTF-8 text, in hex.
+
+    >>> sha256_of("")[:8]
+    'e3b0c442'
+    """
+    return hashlib.sha256(data.encode() if isinstance(data, str) else data).hexdigest()
+
+
+def sha256_of_file(path: Path) -> str:
+    """SHA-256 of a file's bytes, in hex.
+
+    Raises:
+        IntegrityError: The file does not exist.
+    """
+    try:
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except FileNotFoundError as error:
+        raise IntegrityError.missing(str(path), "run the stage that writes it: mlctl run projects/NAME") from error
+
+
+def write_with(path: Path, write: Callable[[Path], object]) -> None:
+    """Lets `write` fill a temporary file, then puts it in the place of `path`.
+
+    Raises:
+        ExternalError: The file system refused; `path` is as it was and no temporary file is left.
+    """
+    temporary: Path | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+        os.close(descriptor)
+        temporary = Path(name)
+        write(temporary)
+        # mkstemp makes 0600; the artefact gets what the user's umask allows, as any other file
+        temporary.chmod(0o666 & ~_umask())
+        _flush(temporary)
+        temporary.replace(path)
+        _flush(path.parent)
+    except OSError as error:
+        raise ExternalError.disk(path, error) from error
+    finally:
+        if temporary is not None:
+            with suppress(OSError):
+                temporary.unlink()
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes UTF-8 text atomically. Raises: ExternalError as `write_with`."""
+    write_with(path, lambda temporary: temporary.write_text(text, encoding="utf-8", newline="\n"))
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Writes bytes atomically. Raises: ExternalError as `write_with`."""
+    write_with(path, lambda temporary: temporary.write_bytes(data))
+
+
+def write_json(path: Path, data: Any) -> None:
+    """Writes canonical JSON atomically. Raises: ExternalError as `write_with`; ValueError on NaN."""
+    write_text(path, canonical_json(data))
+
+
+def read_json(path: Path, next_step: str = "mlctl run projects/NAME") -> Any:
+    """Reads a JSON artefact.
+
+    Raises:
+        IntegrityError: It is missing or is not JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise IntegrityError.missing(str(path), next_step) from error
+    except ValueError as error:
+        raise IntegrityError.refused(str(path), f"it is not JSON: {error}", next_step) from error
+
+
+@contextmanager
+def lock(path: Path, what: str) -> Iterator[None]:
+    """Holds an exclusive lock on `path` while the block runs; the kernel frees it when the process dies.
+
+    Args:
+        path: The lock file; it stays and tells who held it last.
+        what: What is locked, for the message, such as `projects/churn`.
+
+    Raises:
+        ConflictError: Another process holds it; the message names its pid, host and command.
+        ExternalError: The file cannot be made.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        stream = path.open("a+", encoding="utf-8")
+    except OSError as error:
+        raise ExternalError.disk(path, error) from error
+    with stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            stream.seek(0)
+            raise ConflictError.held(
+                what, stream.read().strip() or "a holder that has not said its name yet"
+            ) from error
+        stream.seek(0)
+        stream.truncate()
+        stream.write(
+            f"pid {os.getpid()} on {socket.gethostname()}: {' '.join([Path(sys.argv[0]).name, *sys.argv[1:]])}\n"
+        )
+        stream.flush()
+        yield
+
+
+def _flush(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _umask() -> int:
+    current = os.umask(0)
+    os.umask(current)
+    return current

@@ -1,0 +1,55 @@
+"""Finding: something worth telling. Checks, gates and monitors make them; reports show them and alerts send them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Severity = Literal["fail", "quarantine", "warn"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that a rule found.
+
+    Attributes:
+        severity: `fail` stops the run, `quarantine` sets the rows aside, `warn` only tells.
+        rule: The rule's reason code, `[a-z0-9_.]+`, such as `orders.amount_eur.max`.
+        where: Table, column or artefact.
+        value: What was found, for people.
+        limit: What was allowed, for people.
+        rows: Positions (0-based) of the offending rows in the table that was checked; empty when the finding is about
+            the table as a whole.
+    """
+
+    severity: Severity
+    rule: str
+    where: str
+    value: str
+    limit: str
+    rows: tuple[int, ...] = field(default=(), repr=False)
+
+    def sentence(self) -> str:
+        """The finding in one line.
+
+        >>> Finding("fail", "orders.rows", "orders", "0 rows", "at least 1").sentence()
+        'orders.rows: orders has 0 rows, allowed is at least 1'
+        """
+        return f"{self.rule}: {self.where} has {self.value}, allowed is {self.limit}"
+
+    def record(self) -> dict[str, Any]:
+        """The finding as JSON-ready data, with the count of rows in place of their positions."""
+        return {
+            "severity": self.severity,
+            "rule": self.rule,
+            "where": self.where,
+            "value": self.value,
+            "limit": self.limit,
+            "rows": len(self.rows),
+        }
+
+
+def of_severity(findings: Iterable[Finding], severity: Severity) -> tuple[Finding, ...]:
+    """The findings of one severity, in their order."""
+    return tuple(finding for finding in findings if finding.severity == severity)

@@ -1,0 +1,89 @@
+"""YAML read strictly: what people see in the file is what the program gets.
+
+No tags, aliases, anchors or duplicate keys, and none of the plain words that YAML 1.1 turns into something else (`no`,
+`010`, `12:30`). Dates stay text. Every key's line is kept, so that a fault can name it.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any, Final
+
+from mlctl.errors import ConfigError
+
+MAX_BYTES: Final = 1_000_000
+_TRAP: Final = re.compile(r"(?:yes|no|on|off|y|n|0[0-9]+|[0-9]+(?::[0-5]?[0-9])+)", re.IGNORECASE)
+
+
+def read_yaml(path: Path) -> tuple[dict[str, Any], dict[str, int]]:
+    """A YAML mapping and the line of each of its dotted keys.
+
+    Raises:
+        ConfigError: It is missing, too large, not YAML, not a mapping, or uses what is refused.
+    """
+    import yaml
+
+    if not path.is_file():
+        raise ConfigError.unreadable_yaml(str(path), "the file does not exist")
+    data = path.read_bytes()
+    if len(data) > MAX_BYTES:
+        raise ConfigError.unreadable_yaml(str(path), f"it has {len(data):,} bytes, allowed are {MAX_BYTES:,}")
+    lines: dict[str, int] = {}
+    try:
+        text = data.decode("utf-8")
+        for event in yaml.parse(text, Loader=yaml.SafeLoader):
+            _refuse(event, path)
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        if node is None:
+            raise ConfigError.unreadable_yaml(str(path), "it is empty")
+        value = _value(node, "", lines, path)
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f"{path}:{mark.line + 1}" if mark else str(path)
+        why = getattr(error, "problem", None) or str(error) or "it is nested too deeply"
+        raise ConfigError.unreadable_yaml(place, why) from error
+    if not isinstance(value, dict):
+        raise ConfigError.unreadable_yaml(str(path), "it is not a mapping of keys")
+    return value, lines
+
+
+def _refuse(event: Any, path: Path) -> None:
+    import yaml
+
+    place = f"{path}:{event.start_mark.line + 1}"
+    if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
+        raise ConfigError.unreadable_yaml(
+            place, "anchors and aliases are not allowed; write the value out, or use ${key}"
+        )
+    if getattr(event, "tag", None) is not None:
+        raise ConfigError.unreadable_yaml(place, f"the tag {event.tag!r} is not allowed")
+    plain = isinstance(event, yaml.ScalarEvent) and event.implicit[0] and event.style is None
+    if plain and _TRAP.fullmatch(event.value):
+        why = f"YAML reads {event.value} as something else; write '{event.value}' for the text, or the plain number, true or false"
+        raise ConfigError.unreadable_yaml(place, why)
+
+
+def _value(node: Any, prefix: str, lines: dict[str, int], path: Path) -> Any:
+    import yaml
+
+    if isinstance(node, yaml.MappingNode):
+        found: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            key, line = str(key_node.value), key_node.start_mark.line + 1
+            if key in found:
+                raise ConfigError.unreadable_yaml(f"{path}:{line}", f"the key {key!r} stands twice")
+            dotted = f"{prefix}.{key}" if prefix else key
+            lines[dotted] = line
+            found[key] = _value(value_node, dotted, lines, path)
+        return found
+    if isinstance(node, yaml.SequenceNode):
+        items = []
+        for index, item in enumerate(node.value):
+            lines[f"{prefix}.{index}"] = item.start_mark.line + 1
+            items.append(_value(item, f"{prefix}.{index}", lines, path))
+        return items
+    if node.tag == "tag:yaml.org,2002:timestamp":
+        return str(node.value)
+    constructor = yaml.SafeLoader("")
+    return constructor.construct_object(node)
