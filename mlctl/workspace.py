@@ -1,0 +1,131 @@
+"""Where artefacts lie. All paths are relative to the workspace's root, where every command runs."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from mlctl.errors import ConfigError
+
+STATE: Final = Path(".mlctl")
+DATA: Final = Path("data")
+_NAME: Final = re.compile(r"[a-z_][a-z0-9_]*")
+
+
+@dataclass(frozen=True)
+class Places:
+    """Every path of one project."""
+
+    name: str
+
+    @property
+    def folder(self) -> Path:
+        """The project's folder, which people edit."""
+        return Path("projects") / self.name
+
+    @property
+    def config(self) -> Path:
+        """The YAML that people write."""
+        return self.folder / "project.yaml"
+
+    @property
+    def params(self) -> Path:
+        """The composed configuration that the stages read."""
+        return self.folder / "params.yaml"
+
+    @property
+    def data(self) -> Path:
+        """The snapshot: one Parquet file a source and `snapshot.json`."""
+        return DATA / self.name
+
+    @property
+    def state(self) -> Path:
+        """What stages make."""
+        return STATE / self.name
+
+    @property
+    def checked(self) -> Path:
+        """Checked tables, the quarantined rows and the findings."""
+        return self.state / "checked"
+
+    @property
+    def features(self) -> Path:
+        """Training and test tables."""
+        return self.state / "features"
+
+    @property
+    def model(self) -> Path:
+        """The trained ladder as ONNX, and its encoding."""
+        return self.state / "model"
+
+    @property
+    def evaluation(self) -> Path:
+        """Test scores and the full report."""
+        return self.state / "evaluation"
+
+    @property
+    def release(self) -> Path:
+        """The sealed release."""
+        return self.state / "release"
+
+    @property
+    def metrics(self) -> Path:
+        """Small JSON files that DVC shows and compares."""
+        return self.folder / "metrics"
+
+    @property
+    def plots(self) -> Path:
+        """Series that DVC plots."""
+        return self.folder / "plots"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the command that works on the project."""
+        return STATE / "locks" / f"{self.name}.lock"
+
+    @property
+    def stage_lock(self) -> Path:
+        """Held by the one stage that writes artefacts of the project."""
+        return STATE / "locks" / f"{self.name}.stage.lock"
+
+    @property
+    def failure(self) -> Path:
+        """Why the last stage failed, for the command that ran it."""
+        return self.state / "failure.json"
+
+
+def root_above(start: Path) -> Path:
+    """The nearest folder from `start` upwards that holds dvc.yaml and projects/.
+
+    Raises:
+        ConfigError: There is none.
+    """
+    for folder in [start.resolve(), *start.resolve().parents]:
+        if (folder / "dvc.yaml").is_file() and (folder / "projects").is_dir():
+            return folder
+    raise ConfigError.no_workspace(start)
+
+
+def projects(root: Path) -> list[str]:
+    """Names of the workspace's projects, sorted."""
+    return sorted(path.parent.name for path in (root / "projects").glob("*/project.yaml"))
+
+
+def project_named(root: Path, text: str) -> Places:
+    """The project that a command line means: a folder, or a name alone.
+
+    Raises:
+        ConfigError: It is no project of this workspace.
+    """
+    known = projects(root)
+    name = text.rstrip("/")
+    if "/" in name:
+        folder = Path(name) if Path(name).is_absolute() else root / name
+        if folder.parent.resolve() != (root / "projects").resolve():
+            raise ConfigError.no_project(Path(text), known)
+        name = folder.name
+    if name not in known or not _NAME.fullmatch(name):
+        raise ConfigError.no_project(Path(text), known)
+    return Places(name)
