@@ -1,0 +1,67 @@
+"""A source is a lazy table over a half-open time window `[start, end)`.
+
+A kind reads; it never repairs, drops or invents a row. Times come out as UTC. What was in the window at the moment of
+the snapshot is frozen under `data/` by `mlctl ingest`, so that everything after this seam is reproducible.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from pydantic import Field
+
+from mlctl.kinds import Record
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+class Window(NamedTuple):
+    """A half-open stretch of event time; both ends are aware datetimes in UTC.
+
+    Attributes:
+        start: The first moment inside, or None for "from the beginning".
+        end: The first moment outside; a snapshot's `as_of`.
+    """
+
+    start: datetime | None
+    end: datetime
+
+
+class SourceOptions(Record):
+    """What every source says, whatever its kind."""
+
+    kind: str = Field(description="the source's kind: mlctl explain sources")
+    name: str = Field(default="", description="set by mlctl: the source's key in the project")
+    key: tuple[str, ...] = Field(default=(), description="columns that identify one row")
+    time: str | None = Field(
+        default=None, description="column of the event time; a table without one is the same at any moment"
+    )
+    time_zone: str | None = Field(
+        default=None, description="IANA zone of times that carry none, such as Europe/Berlin; required for naive times"
+    )
+    time_format: str | None = Field(
+        default=None, description="strptime format of a text time, such as %Y%m%d; the default is ISO 8601"
+    )
+
+    def time_column(self) -> str | None:
+        """The column of the event time; kinds that know their tables say it themselves."""
+        return self.time
+
+
+class Source(Protocol):
+    """The functions of a source kind (the module itself satisfies this)."""
+
+    Options: type[SourceOptions]
+    EXAMPLE: dict[str, object]
+
+    def scan(self, options: SourceOptions, window: Window) -> pl.LazyFrame:
+        """The rows whose event time lies in `window` (all rows when the source has no time column).
+
+        Grain: one row of the source, in a stable order. Time: `options.time` as Datetime(us, UTC).
+
+        Raises:
+            DataError: Path absent, bytes not of this kind, time column missing or not placeable on the UTC line.
+        """
+        ...
