@@ -1,0 +1,77 @@
+"""A feature is a mergeable aggregate of one entity's history strictly before a moment `as_of`, or an expression over such features.
+
+An aggregate is three small functions. `tile` turns events into a state, `merge` joins states, `finalize` turns a state
+into the value. Cutting a history anywhere and merging the parts gives the same bits as the whole, because states are
+integers, moments and sets and never float sums. A *lookup* takes what a slowly changing table said last, an
+*expression* is SQL over the features above it. `mlctl/plan.py` puts the features of a project into one plan.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Protocol
+
+from pydantic import Field
+
+from mlctl.kinds import Record
+from mlctl.times import WindowText
+
+if TYPE_CHECKING:
+    import polars as pl
+
+Form = Literal["aggregate", "lookup", "expression"]
+
+FIXED_POINT: Final = 1_000_000
+"""Sums are kept as whole millionths: integer addition has no order, so threads and tiles cannot change a bit."""
+
+
+class FeatureOptions(Record):
+    """What every feature says, whatever its kind."""
+
+    form: ClassVar[Form]
+
+    kind: str = Field(description="the feature's kind: mlctl explain features")
+    about: str = Field(default="", description="what it means, for people")
+
+
+class AggregateOptions(FeatureOptions):
+    """What every aggregate of events says."""
+
+    form: ClassVar[Form] = "aggregate"
+
+    source: str = Field(description="source of the events; it needs a time column and the entity's key")
+    where: str | None = Field(
+        default=None, description="SQL condition on the source's columns; other events do not count"
+    )
+    windows: tuple[WindowText, ...] = Field(
+        default=("all",),
+        min_length=1,
+        description="look-back windows that end at as_of, such as 30d, or all; one feature each",
+    )
+
+
+class ColumnOptions(AggregateOptions):
+    """What an aggregate over one column says."""
+
+    column: str = Field(description="column of the source that is aggregated; missing values do not count")
+
+
+class Aggregate(Protocol):
+    """The functions of an aggregate kind (the module itself satisfies this)."""
+
+    Options: type[AggregateOptions]
+    EXAMPLE: dict[str, object]
+    EMPTY: float | None
+    """The value of an entity without events in the window."""
+
+    def tile(self, options: Any) -> dict[str, pl.Expr]:
+        """State columns from the events of one entity (expressions for a group-by)."""
+        ...
+
+    def merge(self, options: Any) -> dict[str, pl.Expr]:
+        """State columns from states of parts of the history (expressions for a group-by)."""
+        ...
+
+    def finalize(self, options: Any, state: Mapping[str, pl.Expr]) -> pl.Expr:
+        """The value, from the state columns and the column `as_of`."""
+        ...
