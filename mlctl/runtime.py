@@ -1,0 +1,192 @@
+"""Graphs at work: check that a graph is what a model kind may make, score rows with it, compare it with its library.
+
+Nothing here knows a training library. ONNX Runtime is the only thing that computes a score, in evaluation and in
+production alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, Final
+
+from mlctl.errors import IntegrityError, listed
+from mlctl.models import Fitted
+
+if TYPE_CHECKING:
+    import numpy as np
+    import onnx
+
+Scorer = Callable[["np.ndarray[Any, Any]"], "np.ndarray[Any, Any]"]
+
+BATCH_ROWS: Final = 65_536
+"""Rows scored at once, which bounds the memory whatever the size of the table."""
+
+_DOMAINS: Final = frozenset({"", "ai.onnx", "ai.onnx.ml"})
+_SILENT_BELOW: Final = 3
+"""ONNX Runtime's severity `error`: it warns of things on stderr that concern nobody here."""
+
+
+def scorer(onnx: bytes, threads: int = 2) -> Scorer:
+    """A loaded graph as a function from float32 rows (rows, columns) to float32 scores (rows,).
+
+    The function may be called from several threads at once. Scores do not depend on `threads` nor on the batches.
+
+    Raises:
+        IntegrityError: ONNX Runtime cannot load the graph.
+    """
+    import numpy as np
+    import onnxruntime
+
+    settings = onnxruntime.SessionOptions()
+    settings.intra_op_num_threads = threads
+    settings.inter_op_num_threads = 1
+    settings.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+    settings.log_severity_level = _SILENT_BELOW
+    try:
+        session = onnxruntime.InferenceSession(onnx, settings, providers=["CPUExecutionProvider"])
+    except Exception as error:  # ONNX Runtime's errors share no class but this one
+        raise _refused(f"ONNX Runtime cannot load it: {_first_line(error)}") from error
+
+    def score(matrix: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        rows = np.ascontiguousarray(matrix, dtype=np.float32)
+        scores = np.empty(len(rows), dtype=np.float32)
+        for start in range(0, len(rows), BATCH_ROWS):
+            batch = rows[start : start + BATCH_ROWS]
+            scores[start : start + len(batch)] = session.run(["score"], {"features": batch})[0]
+        return scores
+
+    return score
+
+
+def score_onnx(onnx: bytes, matrix: np.ndarray[Any, Any], threads: int = 2) -> np.ndarray[Any, Any]:
+    """The scores float32 (rows,) of float32 rows (rows, columns). Loads the graph anew: keep a `scorer` for many calls.
+
+    Raises:
+        IntegrityError: ONNX Runtime cannot load the graph.
+    """
+    return scorer(onnx, threads)(matrix)
+
+
+def hostile(matrix: np.ndarray[Any, Any], seed: int = 7) -> np.ndarray[Any, Any]:
+    """Rows that break careless graphs, made from the columns of `matrix`.
+
+    All values missing, zero, huge, tiny, at the ends of float32; the lowest and the highest of each column; and one
+    drawn row with each column in turn missing, then very low, then very high.
+
+    Returns:
+        float32 array (rows, columns) of 3 * columns + 11 rows, without infinities.
+    """
+    import numpy as np
+
+    columns = matrix.shape[1]
+    ends = np.finfo(np.float32)
+    levels = (np.nan, 0.0, 1e30, -1e30, ends.max, ends.min, ends.tiny, -ends.tiny, ends.smallest_subnormal)
+    flat = [np.full((1, columns), level, dtype=np.float32) for level in levels]
+    drawn = (
+        matrix[np.random.default_rng(seed).integers(len(matrix))]
+        if len(matrix)
+        else np.zeros(columns, dtype=np.float32)
+    )
+    known = matrix if len(matrix) else drawn[None, :]
+    flat += [np.fmin.reduce(known, axis=0)[None, :], np.fmax.reduce(known, axis=0)[None, :]]
+    for level in (np.nan, ends.min, ends.max):
+        rows = np.tile(drawn, (columns, 1))
+        np.fill_diagonal(rows, level)
+        flat.append(rows)
+    return np.concatenate(flat).astype(np.float32)
+
+
+def parity(fitted: Fitted, matrix: np.ndarray[Any, Any], seed: int = 7) -> float:
+    """The largest difference between the graph and the training library, over the given and the `hostile` rows.
+
+    Returns:
+        A difference of probabilities, 0 to 1; infinity when either side gives a score that is not finite.
+
+    Raises:
+        IntegrityError: ONNX Runtime cannot load the graph.
+    """
+    import numpy as np
+
+    score = scorer(fitted.onnx)
+    largest = 0.0
+    for rows in (matrix, hostile(matrix, seed)):
+        for start in range(0, len(rows), BATCH_ROWS):
+            batch = rows[start : start + BATCH_ROWS]
+            difference = np.abs(score(batch).astype(np.float64) - fitted.predict(batch))
+            if not np.isfinite(difference).all():
+                return float("inf")
+            largest = max(largest, float(difference.max()))
+    return largest
+
+
+def check_graph(onnx: bytes, allowed: frozenset[str], columns: int) -> None:
+    """Lets a graph pass that a model kind may have made.
+
+    Args:
+        onnx: The file.
+        allowed: The operators of the kind (its `OPS`).
+        columns: How many columns the encoding gives.
+
+    Raises:
+        IntegrityError: It cannot be parsed, holds another operator, a foreign domain, a subgraph, a function or
+            external data, or does not lead from `features` float32 (rows, columns) to `score` float32 (rows,).
+    """
+    from google.protobuf.message import DecodeError
+    from onnx import checker, load_from_string
+
+    try:
+        model = load_from_string(onnx)
+    except DecodeError as error:
+        raise _refused(f"it is no ONNX file: {_first_line(error)}") from error
+    worst = next(iter(_faults(model, allowed, columns)), None)
+    if worst is not None:
+        raise _refused(worst)
+    try:
+        checker.check_model(model)
+    except checker.ValidationError as error:
+        raise _refused(f"it is no valid graph: {_first_line(error)}") from error
+
+
+def _faults(model: onnx.ModelProto, allowed: frozenset[str], columns: int) -> Iterable[str]:
+    """What is wrong, worst first."""
+    from onnx import TensorProto
+
+    graph = model.graph
+    domains = {opset.domain for opset in model.opset_import} | {node.domain for node in graph.node}
+    if domains - _DOMAINS:
+        yield f"it uses the foreign domain {listed(sorted(domains - _DOMAINS))}"
+    if model.functions or model.training_info:
+        yield "it brings functions or training steps of its own"
+    if foreign := {node.op_type for node in graph.node} - allowed:
+        yield f"it holds {listed(sorted(foreign))}; allowed: {listed(sorted(allowed))}"
+    attributes = [attribute for node in graph.node for attribute in node.attribute]
+    if any(attribute.HasField("g") or attribute.graphs for attribute in attributes):
+        yield "it holds a graph inside a node"
+    tensors = [*graph.initializer, *(part for item in graph.sparse_initializer for part in (item.values, item.indices))]
+    tensors += [tensor for attribute in attributes for tensor in (attribute.t, *attribute.tensors)]
+    if any(tensor.data_location == TensorProto.EXTERNAL or tensor.external_data for tensor in tensors):
+        yield "it reads data from outside the file"
+    inputs, outputs = [_signature(value) for value in graph.input], [_signature(value) for value in graph.output]
+    if inputs != [("features", TensorProto.FLOAT, (None, columns))]:
+        yield f"its inputs are {listed(map(_shown, inputs))}; wanted: features float32 (rows, {columns})"
+    if outputs != [("score", TensorProto.FLOAT, (None,))]:
+        yield f"its outputs are {listed(map(_shown, outputs))}; wanted: score float32 (rows,)"
+
+
+def _signature(value: onnx.ValueInfoProto) -> tuple[str, int, tuple[int | None, ...] | None]:
+    tensor = value.type.tensor_type
+    sizes = tuple(size.dim_value if size.HasField("dim_value") else None for size in tensor.shape.dim)
+    return value.name, tensor.elem_type, sizes if tensor.HasField("shape") else None
+
+
+def _shown(signature: tuple[str, int, tuple[int | None, ...] | None]) -> str:
+    name, element, sizes = signature
+    return f"{name} (element type {element}, shape {sizes})"
+
+
+def _refused(why: str) -> IntegrityError:
+    return IntegrityError.refused("the model's graph", why, "make the release again: mlctl package projects/NAME")
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
