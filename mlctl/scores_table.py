@@ -1,0 +1,277 @@
+"""Scores table: one generation of scores as a table of the schema `mlctl`, and the view that shows it to readers."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Final
+
+from mlctl.errors import DataError, ExternalError, IntegrityError
+from mlctl.files import sha256_of
+
+if TYPE_CHECKING:
+    import polars as pl
+    import psycopg
+    from psycopg import sql
+    from psycopg.rows import TupleRow
+
+    Connection = psycopg.Connection[TupleRow]
+
+COLUMNS: Final = ("score", "decision", "reason", "confidence", "release", "variant", "as_of", "scored_at")
+
+_CHUNK_ROWS: Final = 200_000
+_IDENTIFIER_BYTES: Final = 63
+
+# in PostgreSQL NaN is greater than every number, so `<= 1` refuses it
+_TABLE: Final = """
+CREATE TABLE {table} (
+    {entity} {entity_type} NOT NULL,
+    score double precision CHECK (score >= 0 AND score <= 1) CHECK (score IS NOT NULL OR reason IS NOT NULL),
+    decision text,
+    reason text,
+    confidence double precision CHECK (confidence >= 0 AND confidence <= 1),
+    release text NOT NULL DEFAULT {release},
+    variant text,
+    as_of timestamptz NOT NULL DEFAULT {as_of},
+    scored_at timestamptz NOT NULL DEFAULT {now}
+)
+"""
+
+_SHOWN: Final = """
+SELECT EXISTS (
+    SELECT FROM pg_depend JOIN pg_rewrite ON pg_rewrite.oid = pg_depend.objid
+    WHERE pg_depend.classid = 'pg_rewrite'::regclass AND pg_rewrite.ev_class = to_regclass(%s)
+      AND pg_depend.refclassid = 'pg_class'::regclass AND pg_depend.refobjid = to_regclass(%s)
+)
+"""
+
+
+@dataclass(frozen=True)
+class PublishOrder:
+    """What is to be published where.
+
+    Attributes:
+        schema: Schema of the view.
+        project: The project; the view is `PROJECT_scores`.
+        run_id: Hex text that is the same exactly when the scores are; its first 12 characters name the table.
+        release: The release that scored.
+        as_of: The moment the scores are about (exclusive).
+        now: When it is published.
+        entity: Name of the key column.
+        keep: Generations whose tables are kept, the live one included; at least 1.
+        swap_tries: How often the view is asked for, when a reader's open transaction holds it; 30 take about 35 s.
+    """
+
+    schema: str
+    project: str
+    run_id: str
+    release: str
+    as_of: datetime
+    now: datetime
+    entity: str
+    keep: int = 5
+    swap_tries: int = 30
+
+    @property
+    def view(self) -> str:
+        """Name of the view, without its schema."""
+        return f"{self.project}_scores"
+
+    @property
+    def table(self) -> str:
+        """Name of the table in the schema `mlctl`; another for each schema, within PostgreSQL's 63 bytes."""
+        name = f"{self.view}_{self.run_id[:12]}"
+        if self.schema == "public" and len(name.encode()) <= _IDENTIFIER_BYTES:
+            return name
+        return f"{self.project[:24]}_{sha256_of(f'{self.schema}.{self.project}')[:8]}_scores_{self.run_id[:12]}"
+
+    @property
+    def quoted_view(self) -> str:
+        """Schema and name of the view as SQL writes them."""
+        return f"{_quoted(self.schema)}.{_quoted(self.view)}"
+
+    @property
+    def quoted_table(self) -> str:
+        """Schema and name of the table as SQL writes them."""
+        return f"mlctl.{_quoted(self.table)}"
+
+
+def check_storable(order: PublishOrder, scores: pl.DataFrame) -> None:
+    """Refuses what PostgreSQL would refuse only after the load, and what it would cut off.
+
+    Raises:
+        DataError: A column is missing or unknown, a key is missing or doubled, a text has a NUL, or a name is too long.
+    """
+    import polars as pl
+
+    found = []
+    if len(order.view.encode()) > _IDENTIFIER_BYTES:
+        found.append(f"the name of the view {order.view!r} is longer than {_IDENTIFIER_BYTES} bytes")
+    allowed = {order.entity, *COLUMNS}
+    if order.entity in COLUMNS or not {order.entity, "score"} <= set(scores.columns) <= allowed:
+        found.append(f"the columns are {scores.columns}; allowed are the key {order.entity!r} and {', '.join(COLUMNS)}")
+    else:
+        if empty := scores[order.entity].null_count():
+            found.append(f"column {order.entity!r} has {empty} empty keys")
+        if doubled := scores.height - scores[order.entity].n_unique():
+            found.append(f"column {order.entity!r} has {doubled} doubled keys")
+    for name, dtype in scores.schema.items():
+        if dtype == pl.String and (bad := int(scores[name].str.contains("\0", literal=True).sum())):
+            found.append(f"column {name!r} has {bad} texts with a NUL character, which PostgreSQL cannot store")
+    if found:
+        raise DataError.audit_failed(found)
+
+
+def write(connection: Connection, order: PublishOrder, scores: pl.DataFrame) -> None:
+    """Makes the table and fills it by COPY; to be called inside the transaction that shows it.
+
+    Raises:
+        DataError: A score or confidence is NaN or outside 0..1, a missing score has no reason, or the key is of no
+            type that a key has.
+    """
+    import polars as pl
+    from psycopg import errors, sql
+
+    table, entity = sql.Identifier("mlctl", order.table), sql.Identifier(order.entity)
+    create = sql.SQL(_TABLE).format(
+        table=table,
+        entity=entity,
+        entity_type=sql.SQL(_entity_type(order, scores)),
+        release=sql.Literal(order.release),
+        as_of=sql.Literal(order.as_of),
+        now=sql.Literal(order.now),
+    )
+    # frozen rows are seen by every snapshot: a reader whose transaction is older than the swap must not find nothing
+    load = sql.SQL("COPY {} ({}) FROM STDIN WITH (FORMAT csv, FREEZE true, ENCODING 'UTF8')").format(
+        table, sql.SQL(", ").join(sql.Identifier(name) for name in scores.columns)
+    )
+    connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(table))
+    connection.execute(create)
+    connection.execute("SET LOCAL TimeZone TO 'UTC'")  # for times without a zone
+    floats = [name for name in ("score", "confidence") if name in scores.columns]
+    rows = scores.with_columns(pl.col(floats).cast(pl.Float64)).sort(order.entity)
+    try:
+        with connection.cursor() as cursor, cursor.copy(load) as copy:
+            for chunk in _csv(rows):
+                copy.write(chunk)
+        connection.execute(sql.SQL("ALTER TABLE {} ADD PRIMARY KEY ({})").format(table, entity))
+    except (errors.IntegrityError, errors.DataError) as error:
+        place = (error.diag.context or "").partition(":")[0]
+        raise DataError.audit_failed([f"{error.diag.message_primary} ({place})"]) from None
+    connection.execute(sql.SQL("ANALYZE {}").format(table))
+
+
+def _csv(scores: pl.DataFrame) -> Iterator[bytes]:
+    for start in range(0, scores.height, _CHUNK_ROWS):
+        chunk = io.BytesIO()
+        # every text is quoted: a bare carriage return ends a row, and a bare empty field is a missing value
+        scores.slice(start, _CHUNK_ROWS).write_csv(chunk, include_header=False, quote_style="non_numeric")
+        yield chunk.getvalue()
+
+
+def _entity_type(order: PublishOrder, scores: pl.DataFrame) -> str:
+    import polars as pl
+
+    dtype = scores.schema[order.entity]
+    if dtype == pl.UInt64:
+        return "numeric(20, 0)"
+    if dtype.is_integer():
+        return "bigint"
+    if dtype in (pl.String, pl.Categorical, pl.Enum):
+        return "text"
+    raise DataError.audit_failed([f"column {order.entity!r} is {dtype}; a key is text or an integer"])
+
+
+def verify(connection: Connection, order: PublishOrder, scores: pl.DataFrame, next_step: str) -> None:
+    """Counts in the database what was written: rows, missing scores, the least and the greatest score.
+
+    Raises:
+        IntegrityError: It is not what was given.
+    """
+    import polars as pl
+    from psycopg import sql
+
+    count = "SELECT count(*), count(*) - count(score), min(score), max(score) FROM {}"
+    found = connection.execute(sql.SQL(count).format(sql.Identifier("mlctl", order.table))).fetchone()
+    column = scores["score"].cast(pl.Float64)
+    sent = (scores.height, column.null_count(), column.min(), column.max())
+    if found != sent:
+        told = f"(rows, missing scores, least, greatest) = {sent}"
+        raise IntegrityError.damaged(f"mlctl.{order.table}", told, str(found), next_step)
+
+
+def shows(connection: Connection, order: PublishOrder) -> bool:
+    """Whether the view is there and shows this table."""
+    names = (order.quoted_view, order.quoted_table)
+    return connection.execute(_SHOWN, names).fetchone() == (True,)
+
+
+def check_ours(connection: Connection, order: PublishOrder, published_before: bool) -> None:
+    """Refuses to replace what mlctl did not make.
+
+    Raises:
+        ExternalError: Something with the view's name exists that no publication of this project made.
+    """
+    asked = "SELECT relkind::text FROM pg_class WHERE oid = to_regclass(%s)"
+    row = connection.execute(asked, (order.quoted_view,)).fetchone()
+    if row is not None and not (published_before and row == ("v",)):
+        why = f"{order.schema}.{order.view} exists and is not a view that mlctl made; rename it, or set database.schema"
+        raise ExternalError.database(where(connection), why)
+
+
+def replace_view(connection: Connection, order: PublishOrder) -> None:
+    """Lets the view show this table; who was allowed to read it still is.
+
+    Raises:
+        ExternalError: The key has another name or type than before, and other views build on the view.
+    """
+    from psycopg import errors, sql
+
+    view = sql.Identifier(order.schema, order.view)
+    columns = sql.SQL(", ").join(sql.Identifier(name) for name in (order.entity, *COLUMNS))
+    select = sql.SQL("VIEW {} AS SELECT {} FROM {}").format(view, columns, sql.Identifier("mlctl", order.table))
+    try:
+        with connection.transaction():
+            connection.execute(sql.SQL("CREATE OR REPLACE {}").format(select))
+        return
+    except errors.InvalidTableDefinition:
+        grants = _grants(connection, order)
+    try:
+        # the key has another name or type, which REPLACE refuses
+        connection.execute(sql.SQL("DROP VIEW {}").format(view))
+    except errors.DependentObjectsStillExist as error:
+        others = " ".join((error.diag.message_detail or "").split())
+        why = f"the key of {order.schema}.{order.view} has another name or type, and others build on it: {others}"
+        raise ExternalError.database(where(connection), why) from None
+    connection.execute(sql.SQL("CREATE {}").format(select))
+    for grant in grants:
+        connection.execute(grant)
+
+
+def _grants(connection: Connection, order: PublishOrder) -> list[sql.Composed]:
+    """What others were allowed on the view, to be said again after it is made anew."""
+    from psycopg import sql
+
+    asked = (
+        "SELECT coalesce(rolname, ''), privilege_type FROM pg_class, aclexplode(relacl) AS one "
+        "LEFT JOIN pg_roles ON pg_roles.oid = grantee "
+        "WHERE pg_class.oid = to_regclass(%s) AND grantee <> relowner ORDER BY 1, 2"
+    )
+    view = sql.Identifier(order.schema, order.view)
+    rows = connection.execute(asked, (order.quoted_view,)).fetchall()
+    grant = sql.SQL("GRANT {} ON {} TO {}")
+    return [
+        grant.format(sql.SQL(privilege), view, sql.Identifier(role) if role else sql.SQL("PUBLIC"))
+        for role, privilege in rows
+    ]
+
+
+def where(connection: Connection) -> str:
+    """The database for a message: host, port and name."""
+    return f"{connection.info.host}:{connection.info.port}/{connection.info.dbname}"
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
