@@ -1,0 +1,241 @@
+"""Reports as text for people. Words go to stderr, data to stdout; the only module that knows rich."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from mlctl.errors import MlctlError
+    from mlctl.flow import Run, Tell
+
+
+@cache
+def _words() -> Console:
+    from rich.console import Console
+
+    return Console(stderr=True, width=_width(sys.stderr.isatty()), highlight=False, soft_wrap=True, emoji=False)
+
+
+@cache
+def _data() -> Console:
+    from rich.console import Console
+
+    return Console(width=_width(sys.stdout.isatty()), highlight=False, soft_wrap=True, emoji=False)
+
+
+def _width(is_terminal: bool) -> int | None:
+    """The terminal's own width; in a file or a pipe, wide enough for the tables."""
+    return None if is_terminal else 150
+
+
+def data(text: str) -> None:
+    """Writes data to stdout, exactly as it is."""
+    sys.stdout.write(text if text.endswith("\n") else f"{text}\n")
+
+
+def json_data(record: Any) -> None:
+    """Writes JSON to stdout."""
+    data(json.dumps(record, indent=2, ensure_ascii=False, default=str))
+
+
+def words(text: str) -> None:
+    """Writes a line for people to stderr."""
+    _words().print(_safe(text), markup=False)
+
+
+def error(problem: MlctlError, as_json: bool = False) -> None:
+    """Writes an error: what, where, why, next; as JSON on stdout when asked to."""
+    if as_json:
+        json_data({"format_version": "1.0", "error": problem.record()})
+    for index, (heading, text) in enumerate(problem.lines()):
+        style = "bold red" if index == 0 else "bold"
+        _words().print(f"[{style}]{heading + ':':<7}[/] ", end="")
+        _words().print(_safe(text), markup=False)
+
+
+@contextmanager
+def progress() -> Iterator[Tell]:
+    """A `tell` that shows what stage is at work: a line a report, and on a terminal the seconds of the present one."""
+    console = _words()
+    current: dict[str, Any] = {"stage": "", "since": time.monotonic()}
+    if not console.is_terminal:
+        yield _plain_tell
+        return
+    with console.status("starting") as status:
+
+        def tell(stage: str, line: str) -> None:
+            if stage != current["stage"]:
+                current.update(stage=stage, since=time.monotonic())
+            if line:
+                console.print(f"  [bold cyan]{stage:<9}[/] ", end="")
+                console.print(_safe(line), markup=False)
+            status.update(f"{stage} ...")
+
+        yield tell
+
+
+def _plain_tell(stage: str, line: str) -> None:
+    words(f"  {stage:<9} {line or '...'}")
+
+
+def stage_line(stage: str, line: str) -> None:
+    """One line about a stage, in the form that a waiting `mlctl run` passes on."""
+    words(f"  {stage:<9} {line}")
+
+
+def run_summary(run: Run) -> None:
+    """The final panel: what was made from what, the gate, where the scores are, what to type next."""
+    from rich.panel import Panel
+    from rich.table import Table
+    from rich.text import Text
+
+    facts = Table.grid(padding=(0, 2))
+    for name, value in _facts(run):
+        facts.add_row(Text(name, style="bold"), Text(_safe(value)))
+    _words().print()
+    _words().print(_stage_table(run.stages))
+    _words().print(gate_table(run.gate))
+    colour = "red" if run.refused else "yellow" if run.overrides else "green"
+    title = "refused" if run.refused else "experiment" if run.overrides else "done"
+    _words().print(
+        Panel(facts, title=f"{run.project}: {title} in {run.seconds:.1f} s", border_style=colour, expand=False)
+    )
+
+
+def _facts(run: Run) -> list[tuple[str, str]]:
+    sha = str(run.git["sha"])[:12] if run.git["sha"] else "no commit yet"
+    if run.git["sha"] and run.git["dirty"]:
+        sha += " with uncommitted changes"
+    facts = [
+        ("data", f"version {run.dataset['version'][:12]}, {run.dataset['rows']:,} rows as of {run.dataset['as_of']}"),
+        ("git", sha),
+    ]
+    if run.overrides:
+        facts.append(("overrides", " ".join(run.overrides)))
+        facts += [
+            (name, f"{value:.4f}{_against(run, name)}")
+            for name, value in run.metrics.items()
+            if isinstance(value, float)
+        ]
+        facts.append(("published", "nothing: an experiment. To keep it, write it into project.yaml"))
+        facts.append(
+            ("next", f"dvc metrics diff   |   mlctl run projects/{run.project} (back to the committed configuration)")
+        )
+    elif run.refused:
+        facts.append(("published", "nothing: the gate refused; what was live before is live now"))
+        facts.append(
+            ("next", f"mlctl gate projects/{run.project}   |   mlctl run projects/{run.project} model=logistic")
+        )
+    elif run.published is not None:
+        how = "as before" if run.published.already else "new"
+        facts.append(("release", run.release))
+        facts.append(
+            ("scores", f"{run.published.rows:,} rows in {run.published.view} ({how}, run {run.published.run_id})")
+        )
+        facts.append(
+            ("next", f'mlctl db psql projects/{run.project} -- -c "select * from {run.published.view} limit 5"')
+        )
+    return facts
+
+
+def _against(run: Run, metric: str) -> str:
+    before = run.committed.get(metric)
+    return f"  ({run.metrics[metric] - before:+.4f} against the last commit)" if isinstance(before, float) else ""
+
+
+def _stage_table(stages: Sequence[Any]) -> Any:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, padding=(0, 2), header_style="bold")
+    for heading in ("stage", "outcome", "seconds", "why"):
+        table.add_column(heading, justify="right" if heading == "seconds" else "left")
+    for stage in stages:
+        seconds = f"{stage.seconds:.1f}" if stage.outcome != "skipped" else ""
+        table.add_row(stage.stage, stage.outcome, seconds, Text(_safe(stage.why)))
+    return table
+
+
+def gate_table(rules: Sequence[Mapping[str, Any]]) -> Any:
+    """The gate's verdicts as a table."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, padding=(0, 2), header_style="bold")
+    for heading in ("gate", "verdict", "judged", "found (95 % interval)", "wanted"):
+        table.add_column(heading)
+    for rule in rules:
+        verdict = Text("pass", style="green") if rule["passed"] else Text("REFUSED", style="bold red")
+        table.add_row(rule["rule"], verdict, rule["subject"], Text(_safe(rule["found"])), rule["wanted"])
+    return table
+
+
+def gates(reports: Sequence[Mapping[str, Any]]) -> None:
+    """The gates of several projects, on stdout."""
+    for report in reports:
+        _data().print(f"{report['project']}: {'passed' if report['passed'] else 'REFUSED'}", markup=False)
+        _data().print(gate_table(report["rules"]))
+
+
+def gates_markdown(reports: Sequence[Mapping[str, Any]]) -> str:
+    """The gates of several projects as Markdown, for a pull request."""
+    lines = ["<!-- mlctl gate -->"]
+    for report in reports:
+        lines += [f"### Gate of `{report['project']}`: {'passed' if report['passed'] else 'refused'}", ""]
+        lines += ["| rule | verdict | judged | found (95 % interval) | wanted |", "|---|---|---|---|---|"]
+        for rule in report["rules"]:
+            cells = [
+                rule["rule"],
+                "pass" if rule["passed"] else "**refused**",
+                rule["subject"],
+                rule["found"],
+                rule["wanted"],
+            ]
+            lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+        lines.append("")
+    return "\n".join(lines) + "\n"
+
+
+def sweep_table(runs: Sequence[Run]) -> None:
+    """Every run of a sweep as one table on stdout, the committed configuration's metrics being the last commit's."""
+    from rich.table import Table
+
+    names = [name for name, value in runs[0].metrics.items() if isinstance(value, float)]
+    table = Table(box=None, padding=(0, 2), header_style="bold")
+    for heading in ("overrides", *names, "gate", "seconds"):
+        table.add_column(heading, justify="left" if heading in ("overrides", "gate") else "right")
+    for run in runs:
+        values = [f"{run.metrics[name]:.4f}" if isinstance(run.metrics.get(name), float) else "" for name in names]
+        table.add_row(" ".join(run.overrides), *values, "refused" if run.refused else "pass", f"{run.seconds:.1f}")
+    _data().print(table)
+
+
+def doctor_table(findings: Sequence[Any]) -> None:
+    """The doctor's findings on stdout, with one line to mend each problem."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, padding=(0, 2), header_style="bold")
+    for heading in ("", "what", "found", "mend"):
+        table.add_column(heading)
+    marks = {
+        "ok": Text("ok", style="green"),
+        "warn": Text("warn", style="yellow"),
+        "fail": Text("FAIL", style="bold red"),
+    }
+    for finding in findings:
+        table.add_row(marks[finding.state], finding.what, Text(_safe(finding.found)), Text(_safe(finding.mend)))
+    _data().print(table)
+
+
+def _safe(text: str) -> str:
+    """Text without control characters, which data could use to write over the terminal."""
+    return "".join(character if character.isprintable() or character == "\n" else "\ufffd" for character in text)

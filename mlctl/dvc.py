@@ -1,0 +1,235 @@
+"""DVC by its command line and its files; its Python internals are not touched.
+
+DVC decides what has to run again; this module runs it, listens, and finds out why each stage ran or did not by
+comparing dvc.lock before and after.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from mlctl.errors import ExternalError, listed
+from mlctl.files import write_text
+
+LOCK: Final = Path("dvc.lock")
+PIPELINE: Final = Path("dvc.yaml")
+GRACE_S: Final = 5.0
+_RUNNING: Final = re.compile(r"Running stage '(?P<stage>[^']+)'")
+_SKIPPED: Final = re.compile(r"Stage '(?P<stage>[^']+)' didn't change, skipping")
+_RESTORED: Final = re.compile(r"Stage '(?P<stage>[^']+)' is cached - skipping run")
+_EXITED: Final = re.compile(r"exited with (?P<code>\d+)")
+
+
+@dataclass(frozen=True)
+class StageRun:
+    """What DVC did with one stage.
+
+    Attributes:
+        stage: Its name without the project.
+        outcome: `ran`, `skipped` (nothing it reads changed) or `restored` (an earlier run with the same inputs).
+        why: The inputs that changed, or that none did.
+        seconds: How long it ran.
+    """
+
+    stage: str
+    outcome: str
+    why: str
+    seconds: float
+
+    def record(self) -> dict[str, Any]:
+        """The run as JSON-ready data."""
+        return {"stage": self.stage, "outcome": self.outcome, "why": self.why, "seconds": round(self.seconds, 2)}
+
+
+@dataclass(frozen=True)
+class Reproduction:
+    """What `dvc repro` did: its stages in order, and the exit code of the stage that failed (0 when none did)."""
+
+    stages: tuple[StageRun, ...]
+    exit_code: int
+    failed: str = ""
+
+
+def enlist(project: str) -> bool:
+    """Adds a project to the list in dvc.yaml; True when it was not there.
+
+    Raises:
+        ExternalError: dvc.yaml has no list `projects`, or cannot be written.
+    """
+    text = PIPELINE.read_text(encoding="utf-8")
+    match = re.search(r"^(?P<head> *- projects: *)\[(?P<names>[^\]]*)\]", text, re.MULTILINE)
+    if match is None:
+        raise ExternalError.tool("reading dvc.yaml", "it has no line `- projects: [...]` under vars:")
+    names = [name.strip() for name in match["names"].split(",") if name.strip()]
+    if project in names:
+        return False
+    changed = f"{match['head']}[{', '.join([*names, project])}]"
+    write_text(PIPELINE, text[: match.start()] + changed + text[match.end() :])
+    return True
+
+
+def add(path: str) -> None:
+    """`dvc add`: the path's content goes into the cache and its hash into `path.dvc`.
+
+    Raises:
+        ExternalError: DVC refused.
+    """
+    done = subprocess.run(
+        [*_command(), "add", "--quiet", path], capture_output=True, text=True, env=_environment(), check=False
+    )
+    if done.returncode != 0:
+        raise ExternalError.tool(f"dvc add {path}", _last_line(done.stderr))
+
+
+def reproduce(project: str, downstream_of: str | None, log: Path, hear: Callable[[str, str], None]) -> Reproduction:
+    """Brings a project's stages up to date.
+
+    Args:
+        project: The project.
+        downstream_of: A stage; only it and what comes after it is looked at. None looks at all.
+        log: Everything that DVC and the stages print goes there.
+        hear: Called as things happen with (`start`, stage) and (`line`, text of a stage).
+
+    Raises:
+        ExternalError: DVC failed by itself.
+    """
+    target = ["--downstream", f"{downstream_of}@{project}"] if downstream_of else [f"package@{project}"]
+    before, started = _locked(), time.monotonic()
+    seen: list[tuple[str, str, float]] = []
+    text: list[str] = []
+    with _process([*_command(), "repro", *target]) as process:
+        for line in process.stdout or ():
+            text.append(line)
+            for outcome, pattern in (("ran", _RUNNING), ("skipped", _SKIPPED), ("restored", _RESTORED)):
+                if match := pattern.search(line):
+                    seen.append((match["stage"], outcome, time.monotonic()))
+                    if outcome == "ran":
+                        hear("start", match["stage"].partition("@")[0])
+            if line.startswith("  ") and not line.lstrip().startswith(">"):
+                hear("line", line.strip())
+        code = process.wait()
+    write_text(log, "".join(text))
+    runs = _stage_runs(seen, started, before, _locked())
+    if code == 0:
+        return Reproduction(runs, 0)
+    exited = _EXITED.findall("".join(text))
+    if not exited:
+        raise ExternalError.tool("dvc repro", f"{_last_line(''.join(text))} (all of it: {log})")
+    return Reproduction(runs, int(exited[-1]), runs[-1].stage if runs else "")
+
+
+def _stage_runs(
+    seen: Sequence[tuple[str, str, float]], started: float, before: Mapping[str, Any], after: Mapping[str, Any]
+) -> tuple[StageRun, ...]:
+    ends = [moment for _, _, moment in seen[1:]] + [time.monotonic()]
+    runs = []
+    for (name, outcome, moment), end in zip(seen, ends, strict=True):
+        why = _unchanged(after.get(name, {})) if outcome == "skipped" else _changed(before.get(name), after.get(name))
+        runs.append(StageRun(name.partition("@")[0], outcome, why, end - moment if outcome != "skipped" else 0.0))
+    return tuple(runs)
+
+
+def _unchanged(entry: Mapping[str, Any]) -> str:
+    """What was compared and found equal."""
+    inputs = [str(dep["path"]) for dep in entry.get("deps", ())]
+    keys = sorted({key for params in entry.get("params", {}).values() for key in params})
+    return f"unchanged: {listed([*inputs, *keys], 6)}"
+
+
+def _changed(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> str:
+    """Which inputs differ between two entries of dvc.lock."""
+    if before is None:
+        return "it has not run here before"
+    if after is None or after == before:
+        return "its output was missing or had been changed"
+    hashes = [{dep["path"]: dep.get("md5") for dep in entry.get("deps", ())} for entry in (before, after)]
+    changed = [path for path, md5 in hashes[1].items() if hashes[0].get(path) != md5]
+    for file, params in after.get("params", {}).items():
+        changed += _changed_keys(before.get("params", {}).get(file, {}), params)
+    return f"changed: {listed(changed, 6)}" if changed else "its output was missing or had been changed"
+
+
+def _changed_keys(before: Any, after: Any, prefix: str = "") -> list[str]:
+    if isinstance(before, dict) and isinstance(after, dict):
+        found: list[str] = []
+        for key in [*after, *(key for key in before if key not in after)]:
+            found += _changed_keys(before.get(key), after.get(key), f"{prefix}.{key}" if prefix else str(key))
+        return found
+    return [] if before == after else [prefix]
+
+
+def _locked() -> dict[str, Any]:
+    import yaml
+
+    if not LOCK.is_file():
+        return {}
+    loaded = yaml.safe_load(LOCK.read_text(encoding="utf-8")) or {}
+    return dict(loaded.get("stages", {}))
+
+
+@contextmanager
+def _process(command: Sequence[str]) -> Iterator[subprocess.Popen[str]]:
+    """A child in a process group of its own that never outlives this process's interest in it."""
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        stdin=subprocess.DEVNULL,
+        text=True,
+        env=_environment(),
+        start_new_session=True,
+        preexec_fn=die_with_parent,
+    )
+    try:
+        yield process
+    except BaseException:
+        _end(process)
+        raise
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    for deadly in (signal.SIGTERM, signal.SIGKILL):
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, deadly)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(GRACE_S)
+            return
+
+
+def die_with_parent() -> None:
+    """Asks the kernel to end this process when its parent dies, so that a killed command leaves no writer behind.
+
+    Linux only; elsewhere the stage lock still keeps a second writer out.
+    """
+    if sys.platform != "linux":
+        return
+    import ctypes
+
+    set_parent_death_signal = 1
+    ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGTERM)
+
+
+def _command() -> list[str]:
+    return [sys.executable, "-m", "dvc"]
+
+
+def _environment() -> dict[str, str]:
+    # the stages call `mlctl`: it must be the one of this environment, activated or not
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+    return {**os.environ, "PATH": path, "DVC_NO_ANALYTICS": "true", "PYTHONUNBUFFERED": "1", "NO_COLOR": "1"}
+
+
+def _last_line(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip() and "having any troubles" not in line.lower()]
+    errors = [line for line in lines if line.startswith("ERROR")]
+    return (errors or lines or ["no reason given"])[-1].removeprefix("ERROR: ")

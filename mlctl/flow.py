@@ -1,0 +1,298 @@
+"""The order of things: one stage, a run, a sweep, the publication of scores. Nothing else is decided here."""
+
+from __future__ import annotations
+
+import importlib
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+from mlctl import config, dvc, lineage, snapshot
+from mlctl.errors import EXIT_REFUSED, ConfigError, DataError, IntegrityError, Relayed
+from mlctl.files import canonical_json, lock, read_json, sha256_of, write_json
+from mlctl.spec import Project
+from mlctl.stages import ORDER, Report
+from mlctl.times import moment_text
+from mlctl.workspace import Places
+
+Tell = Callable[[str, str], None]
+"""Hears (`stage`, one line about it) as work goes on; an empty line says that the stage began."""
+
+_OF_DATA: Final = ("sources", "refresh", "name")
+_OF_ACT: Final = "database"
+
+
+@dataclass(frozen=True)
+class Published:
+    """Where the scores are: the view, its rows and its run id; `already` when this very run was live before."""
+
+    view: str
+    rows: int
+    run_id: str
+    already: bool
+    decisions: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Run:
+    """What `mlctl run` did.
+
+    Attributes:
+        project: The project's name.
+        overrides: The command line's part; with it the run was an experiment, and nothing was published.
+        dataset: `as_of`, `version` and `rows` of the snapshot.
+        git: `sha` and `dirty` of the project's inputs.
+        stages: What each stage did, and why.
+        gate: The gate's verdicts; empty when no gate was reached.
+        metrics: The metrics of the model.
+        committed: The same metrics in the last commit, for comparison; empty when there are none.
+        refused: True when the gate refused.
+        published: Where the scores are; None when nothing was published.
+        release: The release's id, if one was sealed.
+        seconds: Wall time.
+    """
+
+    project: str
+    overrides: tuple[str, ...]
+    dataset: Mapping[str, Any]
+    git: Mapping[str, Any]
+    stages: tuple[dvc.StageRun, ...]
+    gate: tuple[Mapping[str, Any], ...]
+    metrics: Mapping[str, Any]
+    committed: Mapping[str, Any]
+    refused: bool
+    published: Published | None
+    release: str
+    seconds: float
+
+    def record(self) -> dict[str, Any]:
+        """The run as JSON-ready data."""
+        told = {
+            name: getattr(self, name)
+            for name in ("project", "dataset", "git", "metrics", "committed", "refused", "release")
+        }
+        return {
+            "format_version": "1.0",
+            **told,
+            "overrides": list(self.overrides),
+            "stages": [stage.record() for stage in self.stages],
+            "gate": list(self.gate),
+            "published": None if self.published is None else {**vars(self.published)},
+            "seconds": round(self.seconds, 2),
+        }
+
+
+def run(places: Places, overrides: Sequence[str], now: datetime, tell: Tell) -> Run:
+    """Brings a project up to date and publishes its scores; with overrides, tries a variant and publishes nothing.
+
+    Raises:
+        MlctlError: Whatever a stage raises, with the stage's exit code. A refused gate is no error: `Run.refused`.
+    """
+    started = time.monotonic()
+    with lock(places.lock, f"projects/{places.name}"):
+        changes = [override for override in overrides if override.partition("=")[0].split(".")[0] != _OF_ACT]
+        composed = config.compose(places, overrides)
+        _refuse_data_overrides(changes)
+        plain = config.compose(places) if changes != list(overrides) else composed
+        config.write_params(places, composed if changes else plain)
+        if dvc.enlist(places.name):
+            tell("compose", f"added {places.name} to the projects in dvc.yaml")
+        _ingest(places, composed.project, None, now, tell)
+        done = _reproduce(places, "check" if changes else None, tell)
+        refused = done.exit_code == EXIT_REFUSED and done.failed == "gate"
+        if done.exit_code and not refused:
+            raise _failure(places, done)
+        published = None if refused or changes else publish(places, composed.project, now, tell)
+        return _told(places, tuple(changes), done, published, started)
+
+
+def sweep(places: Places, overrides: Sequence[str], now: datetime, tell: Tell) -> list[Run]:
+    """Tries every combination of a multirun, then brings the committed configuration back.
+
+    Raises:
+        MlctlError: As `run`.
+    """
+    combinations = config.sweep(overrides)
+    runs = []
+    for index, combination in enumerate(combinations, 1):
+        tell("sweep", f"{index} of {len(combinations)}: {' '.join(combination)}")
+        runs.append(run(places, combination, now, tell))
+    tell("sweep", "back to the committed configuration")
+    with lock(places.lock, f"projects/{places.name}"):
+        config.write_params(places, config.compose(places))
+        done = _reproduce(places, None, lambda *_: None)
+        if done.exit_code not in (0, EXIT_REFUSED):
+            raise _failure(places, done)
+    return runs
+
+
+def stage(name: str, places: Places, tell: Tell) -> Report:
+    """Runs one stage on what the stages before it left, by the composed params.yaml.
+
+    Raises:
+        MlctlError: Whatever the stage raises; it is also written down for the command that waits for this one.
+        ConflictError: Another process writes artefacts of this project.
+    """
+    with lock(places.stage_lock, f"the artefacts of projects/{places.name}"):
+        if name == "compose":
+            composed = config.compose(places)
+            changed = config.write_params(places, composed)
+            return Report("compose", f"{places.params} {'written' if changed else 'unchanged'}", composed.mapping)
+        project = config.read_params(places)
+        function = getattr(importlib.import_module(f"mlctl.stages.{name}"), name)
+        report: Report = function(places, project)
+        return report
+
+
+def ingest(places: Places, as_of: datetime | None, now: datetime, tell: Tell) -> Report:
+    """Takes the project's snapshot for a moment (None: the one that is pinned).
+
+    Raises:
+        MlctlError: As the ingest stage.
+    """
+    with lock(places.lock, f"projects/{places.name}"):
+        return _ingest(places, config.compose(places).project, as_of, now, tell)
+
+
+def publish(places: Places, project: Project, now: datetime, tell: Tell) -> Published:
+    """Scores everybody with the sealed release and publishes: written beside the live scores, audited, then swapped in.
+
+    The run id is made of project, moment, dataset and release: the same run twice changes nothing.
+
+    Raises:
+        DataError: The audit speaks against it; the live scores stay.
+        IntegrityError: Release or tables are missing or damaged.
+        ConflictError: Somebody else publishes this project now.
+        ExternalError: The database.
+    """
+    from mlctl import database, generations
+    from mlctl.release import open_release
+
+    tell("score", "")
+    again = f"mlctl run projects/{places.name}"
+    taken = snapshot.read(places)
+    if taken is None:
+        raise IntegrityError.missing(str(places.data), again)
+    manifest = read_json(places.release / "manifest.json", again)
+    run_id = sha256_of(canonical_json([places.name, moment_text(taken.as_of), taken.version, manifest["id"]]))[:16]
+    where = config.with_secrets(project.database)
+    with database.open_database(where, Path.cwd()) as connection:
+        live = generations.live(connection, where.schema_name, places.name)
+        if live is not None and live.run_id == run_id:
+            tell("score", f"{live.rows:,} scores in {live.view} are of this release and snapshot already")
+            return Published(live.view, live.rows, run_id, True, {})
+        scores = _audited(
+            places, project, open_release(places.release, again), now, None if live is None else live.rows
+        )
+        order = generations.PublishOrder(
+            schema=where.schema_name,
+            project=places.name,
+            run_id=run_id,
+            release=manifest["id"],
+            as_of=taken.as_of,
+            now=now,
+            keep=where.keep,
+            entity=project.entity.key,
+        )
+        made = generations.publish(connection, order, scores)
+    counts = scores["decision"].value_counts().sort("decision")
+    decisions = dict(zip(counts["decision"], counts["count"], strict=True))
+    shown = ", ".join(f"{count:,} {decision}" for decision, count in decisions.items())
+    tell("score", f"{made.rows:,} audited scores in {made.view} ({shown})")
+    return Published(made.view, made.rows, run_id, False, decisions)
+
+
+def _audited(places: Places, project: Project, release: Any, now: datetime, live_rows: int | None) -> Any:
+    from mlctl.serving import batch
+    from mlctl.stages.features import checked_tables
+
+    as_of, tables = checked_tables(places, project)
+    scores = batch.score_everybody(release, tables, as_of, now)
+    options: Any = project.serving
+    findings = batch.audit(options, scores, release.manifest["evaluation"], live_rows)
+    if findings:
+        raise DataError.audit_failed([finding.sentence() for finding in findings])
+    return scores
+
+
+def _ingest(places: Places, project: Project, as_of: datetime | None, now: datetime, tell: Tell) -> Report:
+    from mlctl.stages.ingest import ingest as take
+
+    report = take(places, project, as_of, now, lambda line: tell("ingest", line))
+    tell("ingest", report.line)
+    return report
+
+
+def _refuse_data_overrides(overrides: Sequence[str]) -> None:
+    for override in overrides:
+        if override.lstrip("+~").partition("=")[0].split(".")[0] in _OF_DATA:
+            why = "an experiment is run on the snapshot that everybody has; edit project.yaml to change what is read"
+            raise ConfigError.bad_override(override, why)
+
+
+def _reproduce(places: Places, downstream_of: str | None, tell: Tell) -> dvc.Reproduction:
+    places.failure.unlink(missing_ok=True)
+
+    def hear(event: str, text: str) -> None:
+        if event == "start":
+            tell(text, "")
+        elif text.partition(" ")[0] in ORDER:
+            name, _, line = text.partition(" ")
+            tell(name, line.strip())
+
+    return dvc.reproduce(places.name, downstream_of, places.state / "run.log", hear)
+
+
+def _failure(places: Places, done: dvc.Reproduction) -> Relayed:
+    """The failed stage's own words, as it left them."""
+    if places.failure.is_file():
+        return Relayed.from_record(read_json(places.failure))
+    lines = [
+        ("error", f"stage {done.failed} ended with exit code {done.exit_code}"),
+        ("where", str(places.state / "run.log")),
+    ]
+    return Relayed(done.exit_code, lines)
+
+
+def note_failure(places: Places, record: Mapping[str, Any]) -> None:
+    """Writes down why a stage failed, for the command that waits for it. Raises: ExternalError."""
+    write_json(places.failure, record)
+
+
+def _told(
+    places: Places, overrides: tuple[str, ...], done: dvc.Reproduction, published: Published | None, started: float
+) -> Run:
+    taken = snapshot.read(places)
+    dataset = {} if taken is None else {"as_of": moment_text(taken.as_of), "version": taken.version, "rows": taken.rows}
+    gate = read_json(places.metrics / "gate.json")
+    release = "" if not gate["passed"] else read_json(places.release / "manifest.json")["id"]
+    metrics = places.metrics / "evaluation.json"
+    return Run(
+        project=places.name,
+        overrides=overrides,
+        dataset=dataset,
+        git=lineage.git_state(places.name),
+        stages=done.stages,
+        gate=tuple(gate["rules"]),
+        metrics=read_json(metrics),
+        committed=_committed(metrics) if overrides else {},
+        refused=not gate["passed"],
+        published=published,
+        release=release,
+        seconds=time.monotonic() - started,
+    )
+
+
+def _committed(path: Path) -> dict[str, Any]:
+    """A JSON file as it is in the last commit; empty when it is not in it."""
+    import json
+
+    done = subprocess.run(["git", "show", f"HEAD:./{path.as_posix()}"], capture_output=True, text=True, check=False)
+    try:
+        return dict(json.loads(done.stdout)) if done.returncode == 0 else {}
+    except ValueError:
+        return {}

@@ -1,0 +1,121 @@
+"""Everybody is scored at the snapshot's moment and the scores go into the database, written, audited and then published.
+
+Use it where a nightly list is enough. Not where a decision is needed while somebody waits: that is serving over HTTP.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field
+
+from mlctl.decide import decide
+from mlctl.errors import DataError
+from mlctl.findings import Finding
+from mlctl.kinds import Record
+from mlctl.plan import AS_OF, compile_plan, compute, population
+from mlctl.release import Release
+from mlctl.serving import ServingOptions
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+class Audit(Record):
+    """What scores must hold before anybody sees them."""
+
+    min_rows: int = Field(default=1, ge=1, description="fewest rows")
+    min_share_of_last: float = Field(
+        default=0.7, ge=0, le=1, description="fewest rows as a share of the live generation's"
+    )
+    max_mean_shift: float = Field(
+        default=0.25, gt=0, le=1, description="how far the mean score may lie from the mean in the evaluation"
+    )
+    max_one_score_share: float = Field(
+        default=0.9, gt=0, le=1, description="largest share of rows that may have one and the same score"
+    )
+
+
+class Options(ServingOptions):
+    """Options of batch scoring."""
+
+    kind: Literal["batch"] = Field(default="batch", description="batch")
+    audit: Audit = Field(default_factory=Audit, description="what scores must hold before they are published")
+
+
+EXAMPLE = {"kind": "batch", "audit": {"min_rows": 1000}}
+
+
+def score_everybody(
+    release: Release, tables: Mapping[str, pl.DataFrame], as_of: datetime, now: datetime
+) -> pl.DataFrame:
+    """The scores table.
+
+    Grain: one row per entity known before `as_of`, sorted by key. Columns: the entity's key, score, decision, reason,
+    confidence, release, variant, as_of, scored_at.
+
+    Raises:
+        DataError: A table lacks a column, or nobody is known.
+    """
+    import polars as pl
+
+    project = release.project
+    plan = compile_plan(project, {name: table.columns for name, table in tables.items()})
+    spine = population(plan, tables, as_of)
+    if spine.height == 0:
+        raise DataError.no_rows(
+            "the population",
+            f"no entity is known before {as_of:%Y-%m-%d}",
+            "look at entity: and at the as_of of the snapshot",
+        )
+    features = compute(plan, tables, spine)
+    decided = decide(project.decide, features, release.score(features), release.manifest["prior"])
+    told = [
+        pl.lit(release.id).alias("release"),
+        pl.lit("champion").alias("variant"),
+        pl.lit(as_of).cast(pl.Datetime("us", "UTC")).alias(AS_OF),
+        pl.lit(now).cast(pl.Datetime("us", "UTC")).alias("scored_at"),
+    ]
+    return pl.concat([spine.select(project.entity.key), decided], how="horizontal").with_columns(told)
+
+
+def audit(options: Options, scores: pl.DataFrame, expected: Mapping[str, Any], live_rows: int | None) -> list[Finding]:
+    """What speaks against publishing these scores.
+
+    Args:
+        options: The limits.
+        scores: The scores table.
+        expected: `mean_score` of the evaluation.
+        live_rows: Rows of the generation that readers see now; None when there is none.
+    """
+    audit, rows = options.audit, scores.height
+    by_model = scores.filter(scores["reason"] != "cold_start")["score"]
+    findings = []
+
+    def limit(rule: str, passed: bool, value: str, allowed: str) -> None:
+        if not passed:
+            findings.append(Finding("fail", f"scores.{rule}", "the scores table", value, allowed))
+
+    limit("rows", rows >= audit.min_rows, f"{rows} rows", f"at least {audit.min_rows}")
+    if live_rows:
+        floor = audit.min_share_of_last * live_rows
+        limit(
+            "rows_of_last", rows >= floor, f"{rows} rows", f"at least {floor:.0f} (the live generation has {live_rows})"
+        )
+    bad = rows - int(scores["score"].is_between(0, 1).fill_null(False).sum())
+    limit("range", bad == 0, f"{bad} scores missing, NaN or outside 0..1", "none")
+    if bad == 0 and len(by_model) > 1:
+        mean = float(by_model.mean())  # type: ignore[arg-type]
+        shift = abs(mean - expected["mean_score"])
+        allowed = f"at most {audit.max_mean_shift} from {expected['mean_score']:.3f}, the mean in the evaluation"
+        limit("mean", shift <= audit.max_mean_shift, f"a mean score of {mean:.3f}", allowed)
+        share = int(by_model.value_counts()["count"].max()) / len(by_model)  # type: ignore[arg-type]
+        limit(
+            "one_score",
+            share <= audit.max_one_score_share,
+            f"{share:.0%} of rows with one score",
+            f"at most {audit.max_one_score_share:.0%}",
+        )
+    return findings

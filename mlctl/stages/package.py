@@ -1,0 +1,113 @@
+"""Seals what passed the gate into a release: model, features, encoding and policy in one hashed folder.
+
+The release is opened again at once, so nothing leaves this stage that would not open later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from mlctl import lineage, snapshot
+from mlctl.config import section_digest
+from mlctl.errors import IntegrityError
+from mlctl.files import canonical_json, read_json, sha256_of_file
+from mlctl.release import golden_rows, open_release, seal
+from mlctl.spec import Project
+from mlctl.stages import Report
+from mlctl.stages.train import part
+from mlctl.workspace import Places
+
+
+def package(places: Places, project: Project) -> Report:
+    """Writes the release folder.
+
+    Raises:
+        IntegrityError: The gate did not pass this very evaluation, or an artefact is missing or damaged.
+    """
+    again = f"mlctl run projects/{places.name}"
+    gate = read_json(places.metrics / "gate.json", again)
+    evaluation = read_json(places.evaluation / "report.json", again)
+    if not gate["passed"] or gate["evaluation"] != sha256_of_file(places.evaluation / "report.json"):
+        raise IntegrityError.refused(
+            "the model", "the gate did not pass this evaluation", f"mlctl gate projects/{places.name}"
+        )
+    trained = read_json(places.model / "report.json", again)
+    contents = _contents(places, project, evaluation)
+    about = _about(places, project, trained, evaluation)
+    contents["golden.json"] = _golden(places, project)
+    identity = seal(places.release, contents, about)
+    opened = open_release(places.release, again)
+    rows = len(read_json(places.release / "golden.json")["scores"])
+    size = sum(path.stat().st_size for path in places.release.iterdir())
+    line = f"release {identity} sealed ({size / 1024:.0f} KiB) and opened again, {rows} golden rows answered as sealed"
+    return Report("package", line, {"release": opened.id, "bytes": size, "lineage": about["lineage"]})
+
+
+def _contents(places: Places, project: Project, evaluation: Mapping[str, Any]) -> dict[str, bytes | str]:
+    mapping = project.mapping()
+    return {
+        "model.onnx": (places.model / f"{evaluation['model']}.onnx").read_bytes(),
+        # where scores go is no part of what scores: the same release serves any database
+        "project.json": canonical_json(
+            {key: value for key, value in mapping.items() if key not in ("database", "refresh")}
+        ),
+        "encoding.json": (places.model / "encoding.json").read_text(encoding="utf-8"),
+        "card.md": _card(project, evaluation),
+    }
+
+
+def _golden(places: Places, project: Project) -> str:
+    import polars as pl
+
+    rows, columns = part(places, "test")
+    scores = pl.read_parquet(places.evaluation / "scores.parquet")
+    return golden_rows(rows.select(columns), scores[str(project.model.kind)])
+
+
+def _about(
+    places: Places, project: Project, trained: Mapping[str, Any], evaluation: Mapping[str, Any]
+) -> dict[str, Any]:
+    taken = snapshot.read(places)
+    sections = ["entity", "sources", "checks", "features", "label", "split", "model"]
+    made_from = lineage.of_project(places.name, taken.version if taken else "", section_digest(project, sections))
+    return {
+        "project": places.name,
+        "lineage": made_from,
+        "prior": trained["prior"],
+        "evaluation": {
+            "rows": evaluation["test_set"]["rows"],
+            "test_set": evaluation["test_set"]["sha256"],
+            "mean_score": evaluation["everybody"]["mean_score"],
+        },
+        "signature": {
+            "input": ["features", "float32", [None, len(trained["columns"])]],
+            "output": ["score", "float32", [None]],
+            "columns": trained["columns"],
+        },
+    }
+
+
+def _card(project: Project, evaluation: Mapping[str, Any]) -> str:
+    """The model card: what it decides, for whom, and how well, also where it is weak."""
+    lines = [f"# {project.name}", "", project.about, "", f"Owner: {project.owner or 'nobody is named'}", ""]
+    lines += [
+        "| group | rows | positive share | " + " | ".join(project.metrics) + " |",
+        "|---|---|---|" + "---|" * len(project.metrics),
+    ]
+    for name, found in {"everybody": evaluation["everybody"], **evaluation["cohorts"]}.items():
+        values = found["models"][evaluation["model"]] if "models" in found else {}
+        cells = [_cell(values.get(metric)) for metric in project.metrics]
+        share = "" if found["positive_share"] is None else f"{found['positive_share']:.1%}"
+        lines.append(f"| {name} | {found['rows']:,} | {share} | " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def _cell(measured: Mapping[str, Any] | None) -> str:
+    if not measured or measured["value"] is None:
+        return "not measured"
+    return (
+        f"{measured['value']:.3f} [{measured['low']:.3f}, {measured['high']:.3f}]"
+        if measured["low"] is not None
+        else f"{measured['value']:.3f}"
+    )
