@@ -263,7 +263,8 @@ def _run_stage(name: str, project: str, json: bool) -> None:
     from mlctl import console, flow
 
     report = flow.stage(name, _enter(project, json), console.stage_line)
-    console.stage_line(name, report.line)
+    for line in (report.line, *report.details):
+        console.stage_line(name, line)
     if json:
         console.json_data({"format_version": "1.0", **report.data})
 
@@ -372,9 +373,9 @@ def _outcome(command: Callable[[], None]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as bug:  # noqa: BLE001 - the outermost edge: a bug becomes one line and a file
-        console.words(
-            f"error:  a bug in mlctl: {type(bug).__name__}: {bug}\nwhere:  {crash_file(bug)}\nnext:   please report it with that file"
-        )
+        console.words(f"error:  a bug in mlctl: {type(bug).__name__}: {bug}")
+        console.words(f"where:  {crash_file(bug)}")
+        console.words("next:   please report it with that file")
         return EXIT_BUG
     return 0
 

@@ -7,8 +7,8 @@ Every value keeps its origin, so that a fault names file:line and who set it:
   * *command line*: an override such as `model.c=0.5`;
   * *default*: nobody set it.
 
-Nothing of a project's YAML is ever imported or called. The environment is not read here: `${oc.env:NAME}` stays as it is in everything that is written down and is filled in only where a secret is
-used (`with_secrets`).
+Nothing of a project's YAML is ever imported or called. The environment is not read here: `${oc.env:NAME}` stays as it
+is in everything that is written down and is filled in only where a secret is used (`with_secrets`).
 """
 
 from __future__ import annotations

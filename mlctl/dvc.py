@@ -188,7 +188,7 @@ def _process(command: Sequence[str]) -> Iterator[subprocess.Popen[str]]:
         text=True,
         env=_environment(),
         start_new_session=True,
-        preexec_fn=die_with_parent,
+        preexec_fn=die_with_parent,  # noqa: PLW1509 - no thread runs here yet
     )
     try:
         yield process

@@ -11,11 +11,10 @@ from typing import Any, Final
 from mlctl import config, kinds
 from mlctl.errors import ConfigError
 from mlctl.kinds import Record, describe
-from mlctl.spec import KIND_SECTIONS, Project
+from mlctl.spec import KIND_SECTIONS, ONE_KIND, Project
 from mlctl.workspace import Places
 
 INTERPOLATION: Final = {"type": "string", "pattern": r"^\$\{.*\}$"}
-_SINGULAR: Final = {"model": "models"}
 
 
 def explain(what: str | None, places: Places | None) -> str:
@@ -32,7 +31,7 @@ def explain(what: str | None, places: Places | None) -> str:
     if what is None:
         return _overview()
     parts = what.split(".")
-    seam = _SINGULAR.get(parts[0], parts[0])
+    seam = ONE_KIND.get(parts[0], parts[0])
     if len(parts) == 2 and seam in kinds.SEAMS and parts[1] in kinds.names(seam):
         return kinds.explain(seam, parts[1])
     lines = _section_lines(parts[0]) if len(parts) == 1 else []
@@ -72,7 +71,7 @@ def _overview() -> str:
 
 
 def _section_lines(section: str) -> list[str]:
-    seam = _SINGULAR.get(section, section)
+    seam = ONE_KIND.get(section, section)
     lines = []
     info = Project.model_fields.get(section)
     if info is not None:
@@ -134,7 +133,7 @@ def _record_of(annotation: Any) -> type[Record] | None:
 
 
 def _section_schema(name: str, info: Any, definitions: dict[str, Any]) -> dict[str, Any]:
-    seam = KIND_SECTIONS.get(name) or {"model": "models", "serving": "serving"}.get(name)
+    seam = KIND_SECTIONS.get(name) or ONE_KIND.get(name)
     if seam is None:
         from pydantic import TypeAdapter
 

@@ -23,13 +23,13 @@ from mlctl.errors import ConflictError, ExternalError, IntegrityError
 
 
 def canonical_json(data: Any) -> str:
-    """JSON with sorted keys, two-space indent and a final newline; the same data is always the same text.
+    r"""JSON with sorted keys, two-space indent and a final newline; the same data is always the same text.
 
     Raises:
         ValueError: `data` holds NaN or an infinity, which JSON does not have.
 
     >>> canonical_json({"b": 1, "a": 0.5})
-    '{\\n  "a": 0.5,\\n  "b": 1\\n}\\n'
+    '{\n  "a": 0.5,\n  "b": 1\n}\n'
     """
     return json.dumps(data, sort_keys=True, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 

@@ -1,8 +1,8 @@
 """The gate: each rule against the evaluation. What was not measured never passes.
 
-`by: interval` (the default) asks the worse end of the 95 % interval to clear the limit, so luck on a small test set does
-not open the gate; `by: value` asks the value alone. `better_than` asks the whole paired interval of the difference to
-lie on the better side of zero.
+`by: interval` (the default) asks the worse end of the 95 % interval to clear the limit, so luck on a small test set
+does not open the gate; `by: value` asks the value alone. `better_than` asks the whole paired interval of the difference
+to lie on the better side of zero.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ _MOST_UNDEFINED_SHARE: Final = 0.05
 _NOWHERE: Final = (float("nan"), float("nan"))
 
 
-def bootstrap(
+def bootstrap(  # noqa: PLR0913 - two of them are named at the call
     truth: np.ndarray[Any, Any],
     score_by_model: Mapping[str, np.ndarray[Any, Any]],
     measures: Mapping[str, Measure],

@@ -1,8 +1,9 @@
 """Kinds: the word after `kind:` in YAML is the name of the file that implements it.
 
-`kind: csv` under `sources:` is `mlctl/sources/csv.py`. There is no table to edit and no decorator: a new kind is one new
-file with `Options`, `EXAMPLE` and its seam's functions. Files that begin with `_` are helpers of their seam. Private
-plug-ins come in by the entry-point groups `mlctl.sources`, `mlctl.checks`, ... and never by a dotted path in YAML.
+`kind: csv` under `sources:` is `mlctl/sources/csv.py`. There is no table to edit and no decorator: a new kind is one
+new file with `Options`, `EXAMPLE` and its seam's functions. Files that begin with `_` are helpers of their seam.
+Private plug-ins come in by the entry-point groups `mlctl.sources`, `mlctl.checks`, ... and never by a dotted path in
+YAML.
 
 Glossary: a *seam* is a folder (`sources`), a *kind* a file in it (`csv`), *options* are the typed YAML of one kind.
 """

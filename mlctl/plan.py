@@ -4,7 +4,7 @@
 entities at moments: an aggregate sees the events of `[as_of - window, as_of)`, a lookup the row in force at `as_of`,
 an expression the features before it. `outcomes` is the label: the same aggregates over `[as_of, as_of + horizon)`.
 
-Words: a *spine* is a table of (entity, as_of), the rows that are asked for; a *tile* is the state of one entity's events.
+Words: a *spine* is a table of (entity, as_of), the rows asked for; a *tile* is the state of an entity's events.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The snapshot of a project's sources: frozen tables under `data/NAME/`, one version for the whole of `data/` in data.dvc.
+"""The snapshot of a project's sources: frozen tables under `data/NAME/`, pinned by the root data.dvc.
 
 `data/NAME/snapshot.json` says as_of, rows and sha256 of each table; its own hash is the dataset's version and stands,
 with the as_of, under `meta` in the committed data.dvc. A fresh clone therefore knows which snapshot to take again and

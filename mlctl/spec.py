@@ -22,7 +22,10 @@ from mlctl.kinds import Record
 from mlctl.times import Duration, Moment, duration
 
 NAME: Final = re.compile(r"[a-z_][a-z0-9_]*")
+ONE_KIND: Final = {"model": "models", "serving": "serving"}
+"""Sections that are of one kind, and their seam."""
 KIND_SECTIONS: Final = {"sources": "sources", "checks": "checks", "features": "features", "metrics": "metrics"}
+"""Sections that hold named entries of kinds, and their seam."""
 
 
 class Entity(Record):
@@ -203,12 +206,10 @@ def _section(section: str, value: Any, faults: list[Fault]) -> Any:
         return info.get_default(call_default_factory=True)
     if section in KIND_SECTIONS:
         return _kind_entries(section, value, faults)
-    if section == "model":
-        return _kind_entry("models", "model", value, faults)
-    if section == "serving":
-        return _kind_entry("serving", "serving", value, faults)
+    if section in ONE_KIND:
+        return _kind_entry(ONE_KIND[section], section, value, faults)
     try:
-        return TypeAdapter[Any](info.annotation).validate_python(value)
+        return TypeAdapter[Any](info.annotation or Any).validate_python(value)
     except ValidationError as error:
         faults += _faults_of(error, section, _nested_record(info.annotation) or Record)
         return None
@@ -320,7 +321,9 @@ def _cross_faults(parts: Mapping[str, Any]) -> list[Fault]:
     for name, rule in parts["gate"].items():
         must_exist(f"gate.{name}.metric", rule.metric, "metrics", metrics)
         must_exist(f"gate.{name}.cohort", rule.cohort, "cohorts", list(parts["cohorts"]))
-        must_exist(f"gate.{name}.better_than", rule.better_than, "model.ladder", [*parts["model"].rungs(), parts["model"].kind])
+        must_exist(
+            f"gate.{name}.better_than", rule.better_than, "model.ladder", [*parts["model"].rungs(), parts["model"].kind]
+        )
     return faults + _label_faults(parts)
 
 
@@ -345,8 +348,8 @@ def _label_faults(parts: Mapping[str, Any]) -> list[Fault]:
     if split.train and split.test and label.horizon:
         gap = min(split.test) - max(split.train)
         if gap < duration(label.horizon):
-            message = f"the test begins {gap.days} days after the last training moment, before the outcome of the training rows is known"
-            faults.append(Fault("split.test", message, hint=f"leave at least the label's horizon of {label.horizon}"))
+            message = f"the test begins {gap.days} days after the last training moment, while its outcome is still open"
+            faults.append(Fault("split.test", message, hint=f"leave at least the horizon, {label.horizon}"))
     if bool(split.train) != bool(split.test):
         faults.append(Fault("split", "give both `train` and `test` moments, or neither"))
     return faults

@@ -60,7 +60,7 @@ def _refuse(event: Any, path: Path) -> None:
         raise ConfigError.unreadable_yaml(place, f"the tag {event.tag!r} is not allowed")
     plain = isinstance(event, yaml.ScalarEvent) and event.implicit[0] and event.style is None
     if plain and _TRAP.fullmatch(event.value):
-        why = f"YAML reads {event.value} as something else; write '{event.value}' for the text, or the plain number, true or false"
+        why = f"YAML reads {event.value} as something else; quote it for the text, or write the number, true or false"
         raise ConfigError.unreadable_yaml(place, why)
 
 

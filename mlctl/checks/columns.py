@@ -81,12 +81,10 @@ def _shape(options: Options, table: pl.DataFrame) -> list[Finding]:
         if name not in table.columns:
             limit = f"present; the table has {listed(table.columns)}"
             findings.append(Finding("fail", f"{options.source}.{name}.missing", where, "nothing", limit))
-        elif rule.type and type(table.schema[name]).__name__ not in _TYPES[rule.type]:
-            # a column without a single value has no type yet; `nullable` decides about it
-            if table[name].null_count() < table.height:
-                findings.append(
-                    Finding("fail", f"{options.source}.{name}.type", where, f"type {table.schema[name]}", rule.type)
-                )
+        elif _mistyped(rule, table[name]):
+            findings.append(
+                Finding("fail", f"{options.source}.{name}.type", where, f"type {table.schema[name]}", str(rule.type))
+            )
     extra = [name for name in table.columns if name not in options.columns]
     if extra and options.extra != "allow":
         limit = listed(options.columns)
@@ -94,6 +92,12 @@ def _shape(options: Options, table: pl.DataFrame) -> list[Finding]:
             Finding(options.extra, f"{options.source}.columns.extra", "the table", f"also {listed(extra)}", limit)
         )
     return findings
+
+
+def _mistyped(rule: Rule, column: pl.Series) -> bool:
+    # a column without a single value has no type yet; `nullable` decides about it
+    has_values = column.null_count() < len(column)
+    return rule.type is not None and type(column.dtype).__name__ not in _TYPES[rule.type] and has_values
 
 
 def _values(options: Options, rules: dict[str, Rule], table: pl.DataFrame) -> list[Finding]:

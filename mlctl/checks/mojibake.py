@@ -1,7 +1,7 @@
 """Text that was decoded by the wrong encoding: UTF-8 read as Latin-1, or replacement characters.
 
-Use it on columns that people typed or that crossed systems. It knows the byte pairs that UTF-8 letters become (Ã¼ for ü,
-â€™ for ’) and U+FFFD; a language that writes such pairs on purpose is not known to us.
+Use it on columns that people typed or that crossed systems. It knows the pairs that the bytes of European letters and
+punctuation become (Ã¼ for ü) and U+FFFD. Not for languages whose own letters stand in such pairs.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A feature is a mergeable aggregate of one entity's history strictly before a moment `as_of`, or an expression over such features.
+"""A feature is a mergeable aggregate of one entity's history strictly before `as_of`, or an expression over such.
 
 An aggregate is three small functions. `tile` turns events into a state, `merge` joins states, `finalize` turns a state
 into the value. Cutting a history anywhere and merging the parts gives the same bits as the whole, because states are

@@ -33,5 +33,5 @@ def from_fixed(total: pl.Expr) -> pl.Expr:
 
 
 def divided(value: pl.Expr, by: int) -> pl.Expr:
-    """The value divided by a number, truly: polars would multiply a column by the reciprocal, and 84.9 become 84.8999."""
+    """The value divided by a number, truly: for a constant polars multiplies by its reciprocal, less exactly."""
     return value / (value * 0 + by)

@@ -62,7 +62,7 @@ class ModelOptions(Record):
     seed: int = Field(default=7, ge=0, description="seed of everything random in the fit")
     ladder: tuple[str, ...] | None = Field(
         default=None,
-        description="simpler kinds trained beside it with their defaults; default: every kind below it (constant, logistic, xgboost)",
+        description="simpler kinds trained beside it; default: those below it (constant, logistic, xgboost)",
     )
 
     def rungs(self) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Everybody is scored at the snapshot's moment and the scores go into the database, written, audited and then published.
+"""Everybody is scored at the snapshot's moment; the scores go into the database: written, audited, then published.
 
 Use it where a nightly list is enough. Not where a decision is needed while somebody waits: that is serving over HTTP.
 """

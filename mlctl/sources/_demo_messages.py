@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from mlctl.sources._demo_orders import FADING
-from mlctl.sources._demo_people import DAY, at, customer_id, damaged, people, seconds
+from mlctl.sources._demo_people import DAY, at, customer_id, damaged, joined, people
 from mlctl.sources._demo_random import MILLION, below, bits, waiting
 
 if TYPE_CHECKING:
@@ -56,7 +55,7 @@ _TEMPLATES: Final = (
 )
 
 
-def messages_table(customers: int, seed: int, end: datetime) -> pl.DataFrame:
+def messages_table(customers: int, seed: int, end: int) -> pl.DataFrame:
     """The messages before a moment; one in sixty was damaged by a wrong encoding.
 
     Grain: one row per message. Time: `sent_at`.
@@ -64,7 +63,7 @@ def messages_table(customers: int, seed: int, end: datetime) -> pl.DataFrame:
     import numpy as np
     import polars as pl
 
-    who, turn, moment, team = _moments(customers, seed, seconds(end))
+    who, turn, moment, team = _moments(customers, seed, end)
     form = below(bits(seed, "form", who, turn), len(_TEMPLATES[0]))
     texts = np.asarray(_TEMPLATES)[team, form]
     broken = below(bits(seed, "text damaged", who, turn), 60) == 0
@@ -83,7 +82,7 @@ def messages_table(customers: int, seed: int, end: datetime) -> pl.DataFrame:
     return table.with_columns(filled).drop("slot").sort("sent_at", "message_id")
 
 
-def labels_table(customers: int, seed: int, end: datetime) -> pl.DataFrame:
+def labels_table(customers: int, seed: int, end: int) -> pl.DataFrame:
     """Which team each message was for, known half a day to 20 days after the message; one in fifty is wrong.
 
     Grain: one row per message whose label has arrived. Time: `labelled_at`.
@@ -91,12 +90,12 @@ def labels_table(customers: int, seed: int, end: datetime) -> pl.DataFrame:
     import numpy as np
     import polars as pl
 
-    who, turn, moment, team = _moments(customers, seed, seconds(end))
+    who, turn, moment, team = _moments(customers, seed, end)
     wait = DAY // 2 + 4 * DAY // 1000 * waiting(bits(seed, "label", who, turn)) // (MILLION // 1000)
     labelled = moment + np.minimum(wait, 20 * DAY)
     wrong = below(bits(seed, "wrong label", who, turn), 50) == 0
     told = np.where(wrong, (team + 1) % len(TEAMS), team)
-    there = labelled < seconds(end)
+    there = labelled < end
     table = pl.DataFrame(
         {
             "message_id": message_id(who[there], turn[there]),
@@ -122,9 +121,9 @@ def _moments(customers: int, seed: int, end: int) -> tuple[Whole, Whole, Whole, 
     """
     import numpy as np
 
-    known = people(customers, seed, datetime.fromtimestamp(end + _origin(), tz=_utc()))
+    known = people(customers, seed, end)
     position, moment, turn = np.arange(len(known.number)), known.signed_up.copy(), 0
-    found: list[tuple[Whole, Whole, Whole, Whole]] = []
+    found: list[tuple[Whole, ...]] = []
     while len(position):
         fading = moment > known.leaves[position] - FADING
         gap = _GAP_DAYS * DAY // np.where(fading, 4, 1)
@@ -138,17 +137,5 @@ def _moments(customers: int, seed: int, end: int) -> tuple[Whole, Whole, Whole, 
         team = np.where(fading & (below(bits(seed, "sore", number, turn), 10) < 6), team % 2, team)
         found.append((number, np.full(len(position), turn), moment, team))
         turn += 1
-    who, turns, moments, teams = (np.concatenate(column) for column in zip(*found, strict=True))
+    who, turns, moments, teams = joined(found, 4)
     return who, turns, moments, teams
-
-
-def _origin() -> int:
-    from mlctl.sources._demo_people import ORIGIN
-
-    return int(ORIGIN.timestamp())
-
-
-def _utc() -> Any:
-    from datetime import UTC
-
-    return UTC

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from mlctl.sources._demo_people import DAY, ORIGIN, People, at, customer_id, people, seconds
+from mlctl.sources._demo_people import DAY, ORIGIN, People, at, customer_id, joined, people, seconds
 from mlctl.sources._demo_random import MILLION, below, bits, chosen, waiting
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ FADING: Final = 75 * DAY
 _CATEGORIES: Final = ("coffee", "tea", "snacks", "home", "garden", "toys", "books", "care")
 
 
-def orders_table(customers: int, seed: int, end: datetime) -> pl.DataFrame:
+def orders_table(customers: int, seed: int, end: int) -> pl.DataFrame:
     """The orders before a moment, with the troubles that `mlctl explain sources.demo` lists.
 
     Grain: one row per delivery of an order (some are delivered twice). Time: `ordered_at`.
@@ -30,7 +30,7 @@ def orders_table(customers: int, seed: int, end: datetime) -> pl.DataFrame:
     import polars as pl
 
     known = people(customers, seed, end)
-    number, turn, moment, fading = _moments(known, seed, seconds(end))
+    number, turn, moment, fading = _moments(known, seed, end)
     who = known.number[number]
     has_app = moment >= seconds(COUPONS_BEGIN)
     pick = below(bits(seed, "channel", who, turn), 100)
@@ -57,7 +57,7 @@ def orders_table(customers: int, seed: int, end: datetime) -> pl.DataFrame:
     return _with_local_time(delivered).sort("ordered_at", "order_id", maintain_order=True)
 
 
-def items_table(customers: int, seed: int, end: datetime) -> pl.DataFrame:
+def items_table(customers: int, seed: int, end: int) -> pl.DataFrame:
     """The lines of the orders before a moment; they add up to the order's amount in euros.
 
     Grain: one row per line of an order. Time: `ordered_at`.
@@ -66,7 +66,7 @@ def items_table(customers: int, seed: int, end: datetime) -> pl.DataFrame:
     import polars as pl
 
     known = people(customers, seed, end)
-    number, turn, moment, fading = _moments(known, seed, seconds(end))
+    number, turn, moment, fading = _moments(known, seed, end)
     who = known.number[number]
     cents = known.basket[number] * (40 + below(bits(seed, "amount", who, turn), 121)) // np.where(fading, 150, 100)
     lines = 1 + below(bits(seed, "lines", who, turn), 3)
@@ -108,7 +108,7 @@ def _moments(known: People, seed: int, end: int) -> tuple[Whole, Whole, Whole, W
     import numpy as np
 
     position, moment = np.arange(len(known.number)), known.signed_up.copy()
-    found: list[tuple[Whole, Whole, Whole, Whole]] = []
+    found: list[tuple[Whole, ...]] = []
     turn = 0
     while len(position):
         fading = moment > known.leaves[position] - FADING
@@ -121,10 +121,8 @@ def _moments(known: People, seed: int, end: int) -> tuple[Whole, Whole, Whole, W
         fading = moment > known.leaves[position] - FADING
         found.append((position, np.full(len(position), turn), moment, fading))
         turn += 1
-    empty = np.zeros(0, dtype=np.int64)
-    columns = zip(*found, strict=True) if found else ((empty,) * 4)
-    position, turns, moments, faded = (np.concatenate(column) if found else column for column in columns)
-    return position, turns, moments, faded
+    position, turns, moment, fading = joined(found, 4)
+    return position, turns, moment, fading.astype(bool)
 
 
 def _festive(moment: Whole) -> Whole:

@@ -53,11 +53,11 @@ def seconds(moment: datetime) -> int:
     return int((moment - ORIGIN).total_seconds())
 
 
-def people(customers: int, seed: int, end: datetime) -> People:
-    """Everybody who signed up before `end`; the first `customers` of them before REFERENCE, at an even pace."""
+def people(customers: int, seed: int, end: int) -> People:
+    """Everybody who signed up before `end` (seconds since ORIGIN), `customers` of them evenly before REFERENCE."""
     import numpy as np
 
-    span, until = seconds(REFERENCE), max(0, seconds(end))
+    span, until = seconds(REFERENCE), max(0, end)
     number = np.arange(customers * until // span + 1, dtype=np.int64)
     signed_up = number * span // customers + below(bits(seed, "signup", number), max(1, span // customers))
     number, signed_up = number[signed_up < until], signed_up[signed_up < until]
@@ -74,7 +74,7 @@ def people(customers: int, seed: int, end: datetime) -> People:
     return People(number, signed_up, leaves, plan, gap * DAY, basket)
 
 
-def customers_table(customers: int, seed: int, end: datetime) -> pl.DataFrame:
+def customers_table(customers: int, seed: int, end: int) -> pl.DataFrame:
     """The slowly changing table: one row at signup, one more at each change.
 
     Grain: one row per customer and change. Time: `changed_at`.
@@ -88,7 +88,7 @@ def customers_table(customers: int, seed: int, end: datetime) -> pl.DataFrame:
         late = below(bits(seed, "change", known.number, version), 1000) < 350
         wait = 200 * DAY // 1000 * waiting(bits(seed, "change at", known.number, version)) // (MILLION // 1000)
         moment = known.signed_up + version * 30 * DAY + wait if version else known.signed_up
-        there = (moment < seconds(end)) & (late if version else np.ones(len(late), dtype=bool))
+        there = (moment < end) & (late if version else np.ones(len(late), dtype=bool))
         parts.append(_version(known, seed, version, moment, there))
     return pl.concat(parts).sort("changed_at", "customer_id", maintain_order=True)
 
@@ -109,6 +109,14 @@ def at(name: str, moment: Whole) -> pl.Series:
     return pl.Series(name, microseconds).cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
 
 
+def joined(parts: list[tuple[Whole, ...]], columns: int) -> tuple[Whole, ...]:
+    """Parts of the same columns put behind each other; empty columns when there is no part."""
+    import numpy as np
+
+    nothing = np.zeros(0, dtype=np.int64)
+    return tuple(np.concatenate([nothing, *(part[column] for part in parts)]) for column in range(columns))
+
+
 def damaged(text: str) -> str:
     """A text whose UTF-8 bytes were read as Windows-1252."""
     return text.encode("utf-8").decode("cp1252", errors="replace")
@@ -122,7 +130,7 @@ def _version(known: People, seed: int, version: int, moment: Whole, there: Whole
     number = known.number[there]
     # plans other than annual contracts come and go with the versions
     switched = (known.plan[there] + version * (below(bits(seed, "switch", number), 10) < 4)) % 2
-    plan = np.where(known.plan[there] == ANNUAL, ANNUAL, np.where(known.plan[there] == NONE, switched, switched))
+    plan = np.where(known.plan[there] == ANNUAL, ANNUAL, switched)
     place = below(bits(seed, "city", number, version // 2), len(_CITIES))
     broken = below(bits(seed, "city damaged", number), 1000) < 12
     cities = np.where(broken, np.asarray([damaged(city) for city in _CITIES])[place], np.asarray(_CITIES)[place])

@@ -1,8 +1,9 @@
 """A seeded company to try everything on: it can be asked for any moment, and it grows as the moment moves on.
 
 Its history begins on 2024-01-01 and goes on for ever; `customers` people have signed up by 2026-11-01 and others keep
-coming at the same pace. People buy at their own rhythm, fade for about 75 days and leave for good; the holders of annual
-contracts order rarely and come back all the same. Use it to learn and to test; not as a stand-in for your own data.
+coming at the same pace. People buy at their own rhythm, fade for about 75 days and leave for good; the holders of
+annual contracts order rarely and come back all the same. Use it to learn and to test. Not as a stand-in for your own
+data.
 
 Tables and their event times: customers (changed_at; one row a change), orders (ordered_at), items (ordered_at),
 messages (sent_at), labels (labelled_at; 0.5 to 20 days behind the message).
@@ -70,7 +71,7 @@ def scan(options: Options, window: Window) -> pl.LazyFrame:
         "messages": _demo_messages.messages_table,
         "labels": _demo_messages.labels_table,
     }
-    rows = makers[options.table](options.customers, options.seed, window.end).lazy()
+    rows = makers[options.table](options.customers, options.seed, _demo_people.seconds(window.end)).lazy()
     if window.start is None:
         return rows
     return rows.filter(pl.col(options.time_column()) >= window.start)

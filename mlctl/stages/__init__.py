@@ -20,6 +20,7 @@ class Report:
     Attributes:
         stage: The stage's name.
         line: One line for people.
+        details: More lines for people: findings, cohorts.
         data: The same and more, JSON-ready.
         refused: True when the stage's verdict is "no" (the gate); the command ends with exit code 4.
     """
@@ -28,3 +29,4 @@ class Report:
     line: str
     data: Mapping[str, Any] = field(default_factory=dict)
     refused: bool = False
+    details: tuple[str, ...] = ()

@@ -46,7 +46,8 @@ def check(places: Places, project: Project) -> Report:
     if failed:
         raise DataError.contract_broken([finding.sentence() for finding in failed], str(places.checked / "report.json"))
     _write(places, good, aside)
-    return Report("check", _line(report), report)
+    details = tuple(f"{finding.severity}: {finding.sentence()}" for finding in findings)
+    return Report("check", _line(report), report, details=details)
 
 
 def _checked(project: Project, source: str, table: pl.DataFrame) -> list[Finding]:

@@ -55,7 +55,7 @@ def evaluate(places: Places, project: Project) -> Report:
         "cohorts": cohorts,
     }
     _write(places, project, rows, scores, report)
-    return Report("evaluate", _line(project, report), report)
+    return Report("evaluate", _line(project, report), report, details=_cohort_lines(project, report))
 
 
 def _own(project: Project) -> str:
@@ -159,20 +159,30 @@ def _calibration(truth: np.ndarray[Any, Any], score: np.ndarray[Any, Any]) -> st
     return "\n".join(lines) + "\n"
 
 
+def _cohort_lines(project: Project, report: Mapping[str, Any]) -> tuple[str, ...]:
+    """A line a cohort: the first metric and its interval, or why it was not measured."""
+    name, lines = next(iter(project.metrics)), []
+    for cohort, found in report["cohorts"].items():
+        measured = found["models"][report["model"]][name] if "models" in found else {}
+        told = found.get("not_measured") or _shown(measured)
+        lines.append(f"cohort {cohort}: {name} {told} on {found['rows']:,} rows")
+    return tuple(lines)
+
+
+def _shown(measured: Mapping[str, Any]) -> str:
+    if measured["value"] is None:
+        return "not defined"
+    low, high = (measured[end] if measured[end] is not None else math.nan for end in ("low", "high"))
+    return f"{measured['value']:.3f} [{low:.3f}, {high:.3f}]"
+
+
 def _line(project: Project, report: Mapping[str, Any]) -> str:
-    own = report["everybody"]["models"][report["model"]]
+    models = report["everybody"]["models"]
     name = next(iter(project.metrics))
-    value = own[name]
-    simpler = [
-        f"{model} {found[name]['value']:.3f}"
-        for model, found in report["everybody"]["models"].items()
-        if model != report["model"] and found[name]["value"] is not None
-    ]
-    shown = (
-        "not defined"
-        if value["value"] is None
-        else f"{value['value']:.3f} [{value['low'] or 0:.3f}, {value['high'] or 0:.3f}]"
-    )
-    return (
-        f"{name} {shown} on {report['test_set']['rows']:,} held-out rows; below it: {', '.join(simpler) or 'nothing'}"
-    )
+    simpler = [f"{model} {_value(found[name])}" for model, found in models.items() if model != report["model"]]
+    rows = f"{report['test_set']['rows']:,} held-out rows"
+    return f"{name} {_shown(models[report['model']][name])} on {rows}; below it: {', '.join(simpler) or 'nothing'}"
+
+
+def _value(measured: Mapping[str, Any]) -> str:
+    return "not defined" if measured["value"] is None else f"{measured['value']:.3f}"

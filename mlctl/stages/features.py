@@ -93,7 +93,8 @@ def moments(project: Project, as_of: datetime) -> tuple[list[datetime], list[dat
         else sorted(last - step * duration(split.every) for step in range(split.moments))
     )
     if max(test) + horizon > as_of:
-        why = f"the outcome of {moment_text(max(test))} is known {project.label.horizon} later, the snapshot ends at {moment_text(as_of)}"
+        ends = f"the snapshot ends at {moment_text(as_of)}"
+        why = f"the outcome of {moment_text(max(test))} is known {project.label.horizon} later, {ends}"
         raise DataError.no_rows(
             "the test", why, "take an earlier split.test, or a later snapshot: mlctl ingest --as-of MOMENT"
         )

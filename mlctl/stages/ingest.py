@@ -71,9 +71,10 @@ def ingest(
 
 
 def _report(taken: Snapshot, how: str) -> Report:
-    line = f"{taken.rows:,} rows of {len(taken.sources)} sources as of {moment_text(taken.as_of)}, {how} (version {taken.version[:12]})"
+    as_of = moment_text(taken.as_of)
+    line = f"{taken.rows:,} rows of {len(taken.sources)} sources as of {as_of}, {how} (version {taken.version[:12]})"
     rows = {name: source["rows"] for name, source in taken.sources.items()}
-    return Report("ingest", line, {"as_of": moment_text(taken.as_of), "version": taken.version, "rows": rows})
+    return Report("ingest", line, {"as_of": as_of, "version": taken.version, "rows": rows})
 
 
 def _take(places: Places, project: Project, as_of: datetime, asked: str, tell: Callable[[str], None]) -> Snapshot:

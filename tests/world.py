@@ -1,0 +1,97 @@
+"""A workspace of its own for every test that needs one: real git, real DVC, real PostgreSQL, the demo company in small."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+MLCTL = Path(sys.executable).parent / "mlctl"
+
+PROJECT = """\
+name: shop
+about: Who will stop buying in the next 90 days?
+entity: {key: customer_id, source: customers}
+sources:
+  customers: {kind: demo, table: customers, customers: 600}
+  orders: {kind: demo, table: orders, customers: 600}
+checks:
+  orders_once: {kind: unique, source: orders, columns: [order_id], severity: quarantine}
+features:
+  orders: {kind: count, source: orders, windows: [30d, 90d, 365d]}
+  spend: {kind: sum, source: orders, column: amount_eur, windows: [90d]}
+  days_since_order: {kind: days_since, source: orders}
+  plan: {kind: lookup, source: customers, column: plan}
+label: {kind: count, source: orders, horizon: 90d, is: 0}
+model: {kind: xgboost, trees: 30, depth: 3}
+cohorts: {annual: plan = 'annual'}
+gate: {ranks: {metric: roc_auc, min: 0.7}}
+decide: {evidence: orders_365d}
+refresh: {as_of: 2026-11-01}
+"""
+
+
+def make_workspace(folder: Path, project: str = PROJECT, name: str = "shop") -> Path:
+    """A git checkout with DVC, the stages of this repository and one project."""
+    folder.mkdir(parents=True)
+    shutil.copytree(ROOT / "conf", folder / "conf")
+    shutil.copytree(ROOT / ".dvc", folder / ".dvc", ignore=shutil.ignore_patterns("cache", "tmp"))
+    shutil.copy(ROOT / ".gitignore", folder / ".gitignore")
+    shutil.copy(ROOT / ".dvcignore", folder / ".dvcignore")
+    stages = (ROOT / "dvc.yaml").read_text().replace("      - mlctl\n", "").replace("projects: [churn]", f"projects: [{name}]")
+    (folder / "dvc.yaml").write_text(stages)
+    (folder / "projects" / name).mkdir(parents=True)
+    (folder / "projects" / name / "project.yaml").write_text(project)
+    git(folder, "init", "--quiet", "--initial-branch=main")
+    git(folder, "config", "user.name", "tester")
+    git(folder, "config", "user.email", "tester@example.com")
+    commit(folder, "begin")
+    return folder
+
+
+def copy_workspace(source: Path, target: Path) -> Path:
+    """A copy with everything but a running database."""
+    shutil.copytree(source, target, ignore=shutil.ignore_patterns("postgres*"), symlinks=True)
+    return target
+
+
+def commit(folder: Path, message: str) -> None:
+    """Commits all there is."""
+    git(folder, "add", "--all")
+    git(folder, "commit", "--quiet", "--allow-empty", "--message", message)
+
+
+def git(folder: Path, *arguments: str) -> str:
+    """Runs git and gives what it prints."""
+    done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, check=True)
+    return done.stdout
+
+
+def mlctl(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Runs the real command in a workspace, as a user does."""
+    return subprocess.run(
+        [str(MLCTL), *arguments], cwd=folder, capture_output=True, text=True, env=surroundings(**environment), check=False
+    )
+
+
+def dvc(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Runs the real DVC in a workspace, with this environment's mlctl on the path."""
+    command = [sys.executable, "-m", "dvc", *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, env=surroundings(), check=False)
+
+
+def surroundings(**changes: str) -> dict[str, str]:
+    """The environment of a command: this one, with the environment's programs first and caches inside the test."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    return {**os.environ, "PATH": path, "NO_COLOR": "1", **changes}
+
+
+def replace(path: Path, old: str, new: str) -> None:
+    """Edits a file as a user would; the old text must be there."""
+    text = path.read_text()
+    if old not in text:
+        raise ValueError(f"{path.name} does not hold {old!r}")
+    path.write_text(text.replace(old, new))
