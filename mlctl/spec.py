@@ -59,8 +59,9 @@ class Label(Record):
 class Split(Record):
     """Which rows teach and which rows judge."""
 
-    kind: Literal["time", "random"] = Field(
-        default="time", description="time: later moments judge; random: a share of entities judges"
+    kind: Literal["time", "random", "folds"] = Field(
+        default="time",
+        description="time: later moments judge; random: a share of entities judges; folds: everybody judges once",
     )
     train: tuple[Moment, ...] | None = Field(
         default=None, min_length=1, description="as_of moments of training; default: counted back from as_of"
@@ -73,7 +74,10 @@ class Split(Record):
     moments: int = Field(default=3, ge=1, le=60, description="how many training moments, when they are counted back")
     every: Duration = Field(default="30d", description="distance between training moments, when they are counted back")
     test_share: float = Field(default=0.25, gt=0, lt=1, description="random: share of entities that judge")
-    seed: int = Field(default=7, ge=0, description="random: seed of the draw")
+    folds: int = Field(
+        default=5, ge=2, le=20, description="folds: how many parts; each is judged by a model of the others"
+    )
+    seed: int = Field(default=7, ge=0, description="random and folds: seed of the draw")
 
 
 class Rule(Record):
@@ -341,9 +345,13 @@ def _label_faults(parts: Mapping[str, Any]) -> list[Fault]:
         )
     if split.kind == "time" and label.horizon is None:
         faults.append(
-            Fault("split.kind", "a label without a horizon has no time to split by", hint="set split.kind: random")
+            Fault(
+                "split.kind",
+                "a label without a horizon has no time to split by",
+                hint="set split.kind: folds or random",
+            )
         )
-    if split.kind == "random" and label.horizon is not None and (split.train or split.test):
+    if split.kind != "time" and (split.train or split.test):
         faults.append(Fault("split", "moments belong to `kind: time`"))
     if split.train and split.test and label.horizon:
         gap = min(split.test) - max(split.train)

@@ -13,6 +13,10 @@ from typing import Any, Final
 ORDER: Final = ("compose", "ingest", "check", "features", "train", "evaluate", "gate", "package")
 
 
+FOLD: Final = "fold"
+"""Column of the training and test rows with `split.kind: folds`: the part in which the row judges."""
+
+
 @dataclass(frozen=True)
 class Report:
     """What a stage did.

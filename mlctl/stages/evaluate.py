@@ -17,7 +17,7 @@ from mlctl.errors import IntegrityError
 from mlctl.files import read_json, sha256_of_file, write_json, write_text, write_with
 from mlctl.plan import AS_OF, select
 from mlctl.spec import Project
-from mlctl.stages import Report
+from mlctl.stages import FOLD, Report
 from mlctl.stages.train import ladder, part
 from mlctl.workspace import Places
 
@@ -65,8 +65,10 @@ def _own(project: Project) -> str:
 def _scores(
     places: Places, project: Project, rows: pl.DataFrame, columns: list[str]
 ) -> dict[str, np.ndarray[Any, Any]]:
-    """P(label = 1) of each test row by each rung, from its ONNX graph."""
+    """P(label = 1) of each test row by each rung, from its ONNX graph; with folds as the train stage held them out."""
     again = f"mlctl run projects/{places.name}"
+    if FOLD in rows.columns:
+        return _held_out(places, project, again)
     learnt = Encoding.model_validate(read_json(places.model / "encoding.json", again))
     trained = read_json(places.model / "report.json", again)["models"]
     matrix = encoding.encode(learnt, rows.select(columns))
@@ -78,6 +80,17 @@ def _scores(
             raise IntegrityError.damaged(str(path), trained.get(name, {}).get("sha256", "nothing"), found, again)
         scores[name] = runtime.score_onnx(path.read_bytes(), matrix).astype("float64")
     return scores
+
+
+def _held_out(places: Places, project: Project, again: str) -> dict[str, np.ndarray[Any, Any]]:
+    import polars as pl
+
+    path = places.model / "held_out.parquet"
+    recorded, found = read_json(places.model / "report.json", again).get("held_out"), sha256_of_file(path)
+    if found != recorded:
+        raise IntegrityError.damaged(str(path), str(recorded), found, again)
+    table = pl.read_parquet(path)
+    return {name: table[name].to_numpy() for name in ladder(project)}
 
 
 def _judge(project: Project, rows: pl.DataFrame, scores: Mapping[str, np.ndarray[Any, Any]]) -> dict[str, Any]:

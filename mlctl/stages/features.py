@@ -15,7 +15,7 @@ from mlctl.errors import DataError, IntegrityError
 from mlctl.files import read_json, sha256_of_file, write_json, write_with
 from mlctl.plan import AS_OF, Plan, compile_plan, compute, outcomes, population
 from mlctl.spec import Project
-from mlctl.stages import Report
+from mlctl.stages import FOLD, Report
 from mlctl.times import duration, moment_text
 from mlctl.workspace import Places
 
@@ -37,6 +37,8 @@ def features(places: Places, project: Project) -> Report:
     test = _rows(project, plan, tables, test_moments) if project.split.kind == "time" else train
     if project.split.kind == "random":
         train, test = _random_parts(project, train)
+    if project.split.kind == "folds":
+        train = test = _in_folds(project, train)
     data: dict[str, Any] = {"columns": plan.names}
     for name, part, when in (("train", train, train_moments), ("test", test, test_moments)):
         data[name] = _write_part(places, name, part, when)
@@ -81,7 +83,7 @@ def moments(project: Project, as_of: datetime) -> tuple[list[datetime], list[dat
         DataError: A test moment's outcome is not known yet at the snapshot's moment.
     """
     split = project.split
-    if split.kind == "random":
+    if split.kind != "time":
         moment = as_of - duration(project.label.horizon) if project.label.horizon else as_of
         return [moment], [moment]
     horizon = duration(project.label.horizon or "0d")
@@ -120,6 +122,17 @@ def _random_parts(project: Project, rows: pl.DataFrame) -> tuple[pl.DataFrame, p
     order = np.random.Generator(np.random.PCG64(project.split.seed)).permutation(rows.height)
     judges = pl.Series(np.isin(np.arange(rows.height), order[: round(project.split.test_share * rows.height)]))
     return rows.filter(~judges), rows.filter(judges)
+
+
+def _in_folds(project: Project, rows: pl.DataFrame) -> pl.DataFrame:
+    """Every row with its fold, each outcome spread evenly; the draw depends on the sorted keys and the seed alone."""
+    import numpy as np
+    import polars as pl
+
+    order = np.random.Generator(np.random.PCG64(project.split.seed)).permutation(rows.height)
+    drawn = rows.with_columns(pl.Series("drawn", np.argsort(order)))
+    within = pl.col("drawn").rank("ordinal").over("label").cast(pl.Int64) - 1
+    return drawn.with_columns((within % project.split.folds).alias(FOLD)).drop("drawn")
 
 
 def _write_part(places: Places, name: str, part: pl.DataFrame, when: list[datetime]) -> dict[str, Any]:

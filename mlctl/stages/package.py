@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from mlctl import lineage, snapshot
+from mlctl import lineage, runtime, snapshot
 from mlctl.config import section_digest
+from mlctl.encoding import Encoding, encode
 from mlctl.errors import IntegrityError
 from mlctl.files import canonical_json, read_json, sha256_of_file
 from mlctl.release import golden_rows, open_release, seal
@@ -33,9 +34,19 @@ def package(places: Places, project: Project) -> Report:
             "the model", "the gate did not pass this evaluation", f"mlctl gate projects/{places.name}"
         )
     trained = read_json(places.model / "report.json", again)
-    contents = _contents(places, project, evaluation)
+    onnx = (places.model / f"{evaluation['model']}.onnx").read_bytes()
+    learnt = (places.model / "encoding.json").read_text(encoding="utf-8")
+    contents: dict[str, bytes | str] = {
+        "model.onnx": onnx,
+        # where scores go is no part of what scores: the same release serves any database
+        "project.json": canonical_json(
+            {key: value for key, value in project.mapping().items() if key not in ("database", "refresh")}
+        ),
+        "encoding.json": learnt,
+        "golden.json": _golden(places, learnt, onnx),
+        "card.md": _card(project, evaluation),
+    }
     about = _about(places, project, trained, evaluation)
-    contents["golden.json"] = _golden(places, project)
     identity = seal(places.release, contents, about)
     opened = open_release(places.release, again)
     rows = len(read_json(places.release / "golden.json")["scores"])
@@ -44,25 +55,13 @@ def package(places: Places, project: Project) -> Report:
     return Report("package", line, {"release": opened.id, "bytes": size, "lineage": about["lineage"]})
 
 
-def _contents(places: Places, project: Project, evaluation: Mapping[str, Any]) -> dict[str, bytes | str]:
-    mapping = project.mapping()
-    return {
-        "model.onnx": (places.model / f"{evaluation['model']}.onnx").read_bytes(),
-        # where scores go is no part of what scores: the same release serves any database
-        "project.json": canonical_json(
-            {key: value for key, value in mapping.items() if key not in ("database", "refresh")}
-        ),
-        "encoding.json": (places.model / "encoding.json").read_text(encoding="utf-8"),
-        "card.md": _card(project, evaluation),
-    }
-
-
-def _golden(places: Places, project: Project) -> str:
+def _golden(places: Places, learnt: str, onnx: bytes) -> str:
+    """Test rows and the scores that the sealed graph gives them."""
     import polars as pl
 
     rows, columns = part(places, "test")
-    scores = pl.read_parquet(places.evaluation / "scores.parquet")
-    return golden_rows(rows.select(columns), scores[str(project.model.kind)])
+    matrix = encode(Encoding.model_validate_json(learnt), rows.select(columns))
+    return golden_rows(rows.select(columns), pl.Series(runtime.score_onnx(onnx, matrix).astype("float64")))
 
 
 def _about(

@@ -1,18 +1,21 @@
 """Trains the project's model and every simpler rung of its ladder on the same rows, and exports each to ONNX.
 
-An export that does not answer as the training library does is refused here, where the native model still exists.
+An export that does not answer as the training library does is refused here, where the native model still exists. With
+`split.kind: folds` the released model learns from all rows, and each row is judged by a model of the other folds.
 """
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from mlctl import encoding, kinds, runtime
+from mlctl.encoding import Encoding
 from mlctl.errors import IntegrityError
-from mlctl.files import read_json, sha256_of, sha256_of_file, write_bytes, write_json
-from mlctl.models import TrainingTable
+from mlctl.files import read_json, sha256_of, sha256_of_file, write_bytes, write_json, write_with
+from mlctl.models import Fitted, TrainingTable
 from mlctl.spec import Project
-from mlctl.stages import Report
+from mlctl.stages import FOLD, Report
 from mlctl.workspace import Places
 
 if TYPE_CHECKING:
@@ -24,45 +27,78 @@ PARITY_ROWS: Final = 4000
 
 
 def train(places: Places, project: Project) -> Report:
-    """Writes one `NAME.onnx` a rung, `encoding.json` and `report.json`.
+    """Writes one `NAME.onnx` a rung, `encoding.json`, `report.json` and, with folds, `held_out.parquet`.
 
     Raises:
         DataError: The label does not vary, or a feature is of a type that no model takes.
         IntegrityError: The features are missing or changed, or an export is not equal to its model.
     """
     rows, columns = part(places, "train")
-    learnt = encoding.learn(rows.select(columns))
-    table = TrainingTable(
-        encoding.encode(learnt, rows.select(columns)), rows["label"].cast(_float32()).to_numpy(), learnt.columns()
-    )
-    report: dict[str, Any] = {
-        "prior": float(table.labels.mean(dtype="float64")),
-        "rows": rows.height,
-        "columns": list(learnt.columns()),
-        "models": {},
-    }
+    learnt, table = _table(rows, columns)
     write_json(places.model / "encoding.json", learnt.model_dump(mode="json"))
+    models = {}
     for name, options in ladder(project).items():
-        fitted = kinds.load("models", options.kind).fit(options, table)
-        parity = runtime.parity(fitted, table.matrix[:PARITY_ROWS], options.seed)
-        if not parity <= PARITY_LIMIT:
-            why = f"ONNX and {name} differ by up to {parity:.2g}, allowed is {PARITY_LIMIT:g}"
-            raise IntegrityError.refused(
-                f"the export of {name}", why, "report this model and its options as a defect of the export"
-            )
+        fitted = _fit(options, table)
         write_bytes(places.model / f"{name}.onnx", fitted.onnx)
-        report["models"][name] = {
-            "parity": float(parity),
-            "bytes": len(fitted.onnx),
-            "sha256": sha256_of(fitted.onnx),
-            "importance": dict(
-                sorted(zip(table.columns, map(float, fitted.importance), strict=True), key=lambda item: -item[1])
-            ),
-        }
+        models[name] = _about(name, options, fitted, table)
+    prior = float(table.labels.mean(dtype="float64"))
+    report: dict[str, Any] = {"prior": prior, "rows": rows.height, "columns": list(table.columns), "models": models}
+    if FOLD in rows.columns:
+        path = places.model / "held_out.parquet"
+        write_with(path, partial(_held_out(project, rows, columns).write_parquet, compression="zstd"))
+        report["held_out"] = sha256_of_file(path)
     write_json(places.model / "report.json", report)
-    worst = max(model["parity"] for model in report["models"].values())
-    shape = f"{rows.height:,} rows x {len(learnt.columns())} columns"
-    return Report("train", f"{', '.join(report['models'])} on {shape}, ONNX equal to native within {worst:.1g}", report)
+    worst = max(model["parity"] for model in models.values())
+    shape = f"{rows.height:,} rows x {len(table.columns)} columns"
+    return Report("train", f"{', '.join(models)} on {shape}, ONNX equal to native within {worst:.1g}", report)
+
+
+def _table(rows: pl.DataFrame, columns: list[str]) -> tuple[Encoding, TrainingTable]:
+    """The encoding that rows teach, and the rows in it."""
+    learnt = encoding.learn(rows.select(columns))
+    labels = rows["label"].to_numpy().astype("float32")
+    return learnt, TrainingTable(encoding.encode(learnt, rows.select(columns)), labels, learnt.columns())
+
+
+def _fit(options: Any, table: TrainingTable) -> Fitted:
+    fitted: Fitted = kinds.load("models", options.kind).fit(options, table)
+    return fitted
+
+
+def _about(name: str, options: Any, fitted: Fitted, table: TrainingTable) -> dict[str, Any]:
+    """A rung's record, once its export has proved to answer as the native model does."""
+    parity = runtime.parity(fitted, table.matrix[:PARITY_ROWS], options.seed)
+    if not parity <= PARITY_LIMIT:
+        why = f"ONNX and {name} differ by up to {parity:.2g}, allowed is {PARITY_LIMIT:g}"
+        next_step = "report this model and its options as a defect of the export"
+        raise IntegrityError.refused(f"the export of {name}", why, next_step)
+    shares = zip(table.columns, map(float, fitted.importance), strict=True)
+    return {
+        "parity": float(parity),
+        "bytes": len(fitted.onnx),
+        "sha256": sha256_of(fitted.onnx),
+        "importance": dict(sorted(shares, key=lambda item: -item[1])),
+    }
+
+
+def _held_out(project: Project, rows: pl.DataFrame, columns: list[str]) -> pl.DataFrame:
+    """Every row's score by a model, and an encoding, of the other folds.
+
+    Grain: one row per row of `rows`, in their order; one column a rung.
+    """
+    import polars as pl
+
+    parts = []
+    for fold in sorted(rows[FOLD].unique()):
+        learnt, others = _table(rows.filter(pl.col(FOLD) != fold), columns)
+        judged = rows.with_row_index("row").filter(pl.col(FOLD) == fold)
+        matrix = encoding.encode(learnt, judged.select(columns))
+        scores = {
+            name: runtime.score_onnx(_fit(options, others).onnx, matrix).astype("float64")
+            for name, options in ladder(project).items()
+        }
+        parts.append(pl.DataFrame({"row": judged["row"], **scores}))
+    return pl.concat(parts).sort("row").drop("row")
 
 
 def ladder(project: Project) -> dict[str, Any]:
@@ -89,9 +125,3 @@ def part(places: Places, name: str) -> tuple[pl.DataFrame, list[str]]:
     if found != report[name]["sha256"]:
         raise IntegrityError.damaged(str(path), report[name]["sha256"], found, again)
     return pl.read_parquet(path), report["columns"]
-
-
-def _float32() -> Any:
-    import polars as pl
-
-    return pl.Float32
