@@ -6,6 +6,8 @@ comparing dvc.lock before and after.
 
 from __future__ import annotations
 
+import fcntl
+import json
 import os
 import re
 import signal
@@ -18,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from mlctl.errors import ExternalError, listed
+from mlctl.errors import ConflictError, ExternalError, StoppedError, listed
 from mlctl.files import write_text
 
 LOCK: Final = Path("dvc.lock")
@@ -27,7 +29,9 @@ GRACE_S: Final = 5.0
 _RUNNING: Final = re.compile(r"Running stage '(?P<stage>[^']+)'")
 _SKIPPED: Final = re.compile(r"Stage '(?P<stage>[^']+)' didn't change, skipping")
 _RESTORED: Final = re.compile(r"Stage '(?P<stage>[^']+)' is cached - skipping run")
-_EXITED: Final = re.compile(r"exited with (?P<code>\d+)")
+_WORKERS: Final = Path(".dvc/tmp/rwlock")
+_BUSY: Final = re.compile(r"is busy, it is being blocked by:\s+(?P<who>.+)|Unable to acquire lock")
+_EXITED: Final = re.compile(r"failed to reproduce '(?P<stage>[^@']+)@.*exited with (?P<code>-?\d+)")
 
 
 @dataclass(frozen=True)
@@ -101,10 +105,13 @@ def reproduce(project: str, downstream_of: str | None, log: Path, hear: Callable
         hear: Called as things happen with (`start`, stage) and (`line`, text of a stage).
 
     Raises:
+        StoppedError: A stage was killed.
+        ConflictError: Another DVC works on the same files.
         ExternalError: DVC failed by itself.
     """
     target = ["--downstream", f"{downstream_of}@{project}"] if downstream_of else [f"package@{project}"]
-    before, started = _locked(), time.monotonic()
+    _forget_the_dead()
+    before = _locked()
     seen: list[tuple[str, str, float]] = []
     text: list[str] = []
     with _process([*_command(), "repro", *target]) as process:
@@ -119,19 +126,53 @@ def reproduce(project: str, downstream_of: str | None, log: Path, hear: Callable
                 hear("line", line.strip())
         code = process.wait()
     write_text(log, "".join(text))
-    runs = _stage_runs(seen, started, before, _locked())
+    runs = _stage_runs(seen, before, _locked())
     if code == 0:
         return Reproduction(runs, 0)
-    exited = _EXITED.findall("".join(text))
+    exited = _EXITED.search("".join(text))
+    busy = _BUSY.search("".join(text))
+    if busy and not exited:
+        raise ConflictError.held("these files with DVC", " ".join(busy[0].split()))
     if not exited:
         raise ExternalError.tool("dvc repro", f"{_last_line(''.join(text))} (all of it: {log})")
-    return Reproduction(runs, int(exited[-1]), runs[-1].stage if runs else "")
+    if int(exited["code"]) < 0:
+        raise StoppedError.killed(exited["stage"], -int(exited["code"]))
+    return Reproduction(runs, int(exited["code"]), exited["stage"])
+
+
+def _forget_the_dead() -> None:
+    """Takes dead processes out of DVC's list of who works on which file.
+
+    DVC does so itself, but takes a killed process whose parent has not collected it yet for a living one; in a
+    container without an init that is for ever. The list is edited under DVC's own lock.
+    """
+    if not _WORKERS.is_file():
+        return
+    with _WORKERS.with_name("rwlock.lock").open("a+") as guard:
+        fcntl.flock(guard, fcntl.LOCK_EX)
+        try:
+            workers = json.loads(_WORKERS.read_text(encoding="utf-8"))
+        except ValueError:
+            workers = {}  # half-written by a killed DVC, which could not read it either
+        writing = {path: entry for path, entry in workers.get("write", {}).items() if _alive(entry["pid"])}
+        reading = {path: [e for e in entries if _alive(e["pid"])] for path, entries in workers.get("read", {}).items()}
+        alive = {"write": writing, "read": {path: entries for path, entries in reading.items() if entries}}
+        if alive != workers:
+            write_text(_WORKERS, json.dumps(alive))
+
+
+def _alive(pid: int) -> bool:
+    """Whether a process runs; a dead one that nobody has collected does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return not Path("/proc/self").exists()
 
 
 def _stage_runs(
-    seen: Sequence[tuple[str, str, float]], started: float, before: Mapping[str, Any], after: Mapping[str, Any]
+    seen: Sequence[tuple[str, str, float]], before: Mapping[str, Any], after: Mapping[str, Any]
 ) -> tuple[StageRun, ...]:
-    ends = [moment for _, _, moment in seen[1:]] + [time.monotonic()]
+    ends = [*(moment for _, _, moment in seen), time.monotonic()][1:]
     runs = []
     for (name, outcome, moment), end in zip(seen, ends, strict=True):
         why = _unchanged(after.get(name, {})) if outcome == "skipped" else _changed(before.get(name), after.get(name))

@@ -224,6 +224,7 @@ def _ensure_started(folder: Path) -> bool:
     if not (folder / "PG_VERSION").exists():
         _make_data(folder, account)
     _reachable(folder, account)
+    _own(folder, account)
     options = f"{_SETTINGS} -k {shlex.quote(_quoted(_socket_folder(folder, account)))}"
     log = folder / "server.log"
     for _ in range(_TRIES):
@@ -312,6 +313,14 @@ def _reachable(folder: Path, account: dict[str, Any]) -> None:
         mode = above.stat().st_mode
         if not mode & 0o001:
             above.chmod(mode | 0o001)
+
+
+def _own(folder: Path, account: dict[str, Any]) -> None:
+    """Gives data that root owns (a workspace that root copied) to the account that the server runs as."""
+    if not account or folder.stat().st_uid != 0:
+        return
+    for path in [*folder.rglob("*"), folder]:
+        os.chown(path, account["user"], account["group"], follow_symlinks=False)
 
 
 def _socket_folder(folder: Path, account: dict[str, Any]) -> str:

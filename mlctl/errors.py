@@ -22,6 +22,7 @@ EXIT_REFUSED: Final = 4
 EXIT_STOPPED: Final = 8
 EXIT_INTERRUPTED: Final = 130
 EXIT_TERMINATED: Final = 143
+SIGKILL: Final = 9
 
 
 class MlctlError(Exception):
@@ -51,6 +52,21 @@ class MlctlError(Exception):
     def record(self) -> dict[str, Any]:
         """The error as JSON-ready data; `from_record` makes it again in another process."""
         return {"exit_code": self.exit_code, "lines": [list(line) for line in self.lines()]}
+
+
+class StoppedError(MlctlError):
+    """Stopped half-way by somebody else, and resumable (exit 8)."""
+
+    exit_code = EXIT_STOPPED
+
+    @classmethod
+    def killed(cls, stage: str, number: int) -> StoppedError:
+        """A stage's process was ended by a signal, such as the kernel's when memory runs out."""
+        return cls(
+            f"stage {stage} was killed by signal {number}",
+            why="somebody ended it, or the machine ran out of memory" if number == SIGKILL else "",
+            next_step="nothing is half-written; the same command goes on",
+        )
 
 
 class Relayed(MlctlError):

@@ -35,6 +35,8 @@ def explain(what: str | None, places: Places | None) -> str:
     if len(parts) == 2 and seam in kinds.SEAMS and parts[1] in kinds.names(seam):
         return kinds.explain(seam, parts[1])
     lines = _section_lines(parts[0]) if len(parts) == 1 else []
+    if len(parts) == 1 and not lines:
+        lines = [kinds.explain(seam, what) for seam in kinds.SEAMS if what in kinds.names(seam)]
     if places is not None and not lines:
         lines += _value_lines(what, places)
     if not lines:

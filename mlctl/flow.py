@@ -98,6 +98,8 @@ def run(places: Places, overrides: Sequence[str], now: datetime, tell: Tell) -> 
         composed = config.compose(places, overrides)
         _refuse_data_overrides(changes)
         plain = config.compose(places) if changes != list(overrides) else composed
+        if not changes:
+            _reach_database(composed.project)
         config.write_params(places, composed if changes else plain)
         if dvc.enlist(places.name):
             tell("compose", f"added {places.name} to the projects in dvc.yaml")
@@ -225,6 +227,16 @@ def _ingest(places: Places, project: Project, as_of: datetime | None, now: datet
     report = take(places, project, as_of, now, lambda line: tell("ingest", line))
     tell("ingest", report.line)
     return report
+
+
+def _reach_database(project: Project) -> None:
+    """Finds out before the work begins that a database of somebody else's does not answer."""
+    from mlctl import database
+
+    where = config.with_secrets(project.database)
+    if where.kind == "postgres":
+        with database.open_database(where, Path.cwd()):
+            pass
 
 
 def _refuse_data_overrides(overrides: Sequence[str]) -> None:
