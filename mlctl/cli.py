@@ -44,7 +44,7 @@ Projects = Annotated[
     list[str] | None, typer.Argument(metavar="[PROJECT]...", help="default: every project of the workspace")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="data as JSON on stdout")]
-_state: dict[str, Any] = {"json": False, "places": None}
+_state = {"json": False}
 
 
 class Stopped(BaseException):
@@ -292,9 +292,7 @@ def _enter(project: str, json: bool) -> Places:
     _enter_workspace()
     named = start / project
     text = os.path.relpath(named) if (named / "project.yaml").is_file() else project
-    places = project_named(Path.cwd(), text)
-    _state["places"] = places
-    return places
+    return project_named(Path.cwd(), text)
 
 
 def _enter_all(names: list[str] | None, json: bool) -> list[Places]:
@@ -362,7 +360,6 @@ def _outcome(command: Callable[[], None]) -> int:
     except SystemExit as exit_:
         return exit_.code if isinstance(exit_.code, int) else EXIT_BUG
     except MlctlError as error:
-        _note(error)
         console.error(error, _state["json"])
         return error.exit_code
     except Stopped as stopped:
@@ -378,17 +375,6 @@ def _outcome(command: Callable[[], None]) -> int:
         console.words("next:   please report it with that file")
         return EXIT_BUG
     return 0
-
-
-def _note(error: MlctlError) -> None:
-    """Leaves the error for the `mlctl run` that waits for this stage."""
-    if _state["places"] is not None and "DVC_STAGE" in os.environ:
-        from contextlib import suppress
-
-        from mlctl.flow import note_failure
-
-        with suppress(MlctlError):
-            note_failure(_state["places"], error.record())
 
 
 if __name__ == "__main__":

@@ -6,10 +6,12 @@ comparing dvc.lock before and after.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -29,8 +31,10 @@ GRACE_S: Final = 5.0
 _RUNNING: Final = re.compile(r"Running stage '(?P<stage>[^']+)'")
 _SKIPPED: Final = re.compile(r"Stage '(?P<stage>[^']+)' didn't change, skipping")
 _RESTORED: Final = re.compile(r"Stage '(?P<stage>[^']+)' is cached - skipping run")
+_NO_SPACE_BYTES: Final = 1_000_000
 _WORKERS: Final = Path(".dvc/tmp/rwlock")
 _BUSY: Final = re.compile(r"is busy, it is being blocked by:\s+(?P<who>.+)|Unable to acquire lock")
+_TOLD: Final = re.compile(r"^(?P<heading>error|fault|where|why|next):\s+(?P<text>.+)$", re.MULTILINE)
 _EXITED: Final = re.compile(r"failed to reproduce '(?P<stage>[^@']+)@.*exited with (?P<code>-?\d+)")
 
 
@@ -57,11 +61,19 @@ class StageRun:
 
 @dataclass(frozen=True)
 class Reproduction:
-    """What `dvc repro` did: its stages in order, and the exit code of the stage that failed (0 when none did)."""
+    """What `dvc repro` did.
+
+    Attributes:
+        stages: The stages in order.
+        exit_code: Of the stage that failed; 0 when none did.
+        failed: The stage that failed.
+        said: What that stage told of its failure, as (heading, text).
+    """
 
     stages: tuple[StageRun, ...]
     exit_code: int
     failed: str = ""
+    said: tuple[tuple[str, str], ...] = ()
 
 
 def enlist(project: str) -> bool:
@@ -92,7 +104,9 @@ def add(path: str) -> None:
         [*_command(), "add", "--quiet", path], capture_output=True, text=True, env=_environment(), check=False
     )
     if done.returncode != 0:
-        raise ExternalError.tool(f"dvc add {path}", _last_line(done.stderr))
+        failure = _failed(f"dvc add {path}", _last_line(done.stderr))
+        _remove_half_written()
+        raise failure
 
 
 def reproduce(project: str, downstream_of: str | None, log: Path, hear: Callable[[str, str], None]) -> Reproduction:
@@ -125,19 +139,37 @@ def reproduce(project: str, downstream_of: str | None, log: Path, hear: Callable
             if line.startswith("  ") and not line.lstrip().startswith(">"):
                 hear("line", line.strip())
         code = process.wait()
-    write_text(log, "".join(text))
-    runs = _stage_runs(seen, before, _locked())
+    printed = "".join(text)
     if code == 0:
-        return Reproduction(runs, 0)
-    exited = _EXITED.search("".join(text))
-    busy = _BUSY.search("".join(text))
+        write_text(log, printed)
+        return Reproduction(_stage_runs(seen, before, _locked()), 0)
+    exited, busy = _EXITED.search(printed), _BUSY.search(printed)
     if busy and not exited:
         raise ConflictError.held("these files with DVC", " ".join(busy[0].split()))
+    failure = _failed("dvc repro", f"{_last_line(printed)} (all of it: {log})")
+    _remove_half_written()
+    write_text(log, printed)
     if not exited:
-        raise ExternalError.tool("dvc repro", f"{_last_line(''.join(text))} (all of it: {log})")
+        raise failure
     if int(exited["code"]) < 0:
         raise StoppedError.killed(exited["stage"], -int(exited["code"]))
-    return Reproduction(runs, int(exited["code"]), exited["stage"])
+    said = tuple((match["heading"], match["text"]) for match in _TOLD.finditer(printed))
+    return Reproduction(_stage_runs(seen, before, _locked()), int(exited["code"]), exited["stage"], said)
+
+
+def _failed(command: str, why: str) -> ExternalError:
+    """DVC's failure; it does not always say that the disk is full."""
+    if shutil.disk_usage(".").free < _NO_SPACE_BYTES:
+        return ExternalError.disk(Path(".dvc/cache"), OSError(errno.ENOSPC, f"{os.strerror(errno.ENOSPC)} ({command})"))
+    return ExternalError.tool(command, why)
+
+
+def _remove_half_written() -> None:
+    """Removes what a failed DVC left in its cache under temporary names: it would keep a full disk full."""
+    _, alive = _workers()
+    if not any(alive.values()):
+        for path in Path(".dvc/cache/files").rglob(".*.tmp"):
+            path.unlink(missing_ok=True)
 
 
 def _forget_the_dead() -> None:
@@ -150,15 +182,20 @@ def _forget_the_dead() -> None:
         return
     with _WORKERS.with_name("rwlock.lock").open("a+") as guard:
         fcntl.flock(guard, fcntl.LOCK_EX)
-        try:
-            workers = json.loads(_WORKERS.read_text(encoding="utf-8"))
-        except ValueError:
-            workers = {}  # half-written by a killed DVC, which could not read it either
-        writing = {path: entry for path, entry in workers.get("write", {}).items() if _alive(entry["pid"])}
-        reading = {path: [e for e in entries if _alive(e["pid"])] for path, entries in workers.get("read", {}).items()}
-        alive = {"write": writing, "read": {path: entries for path, entries in reading.items() if entries}}
-        if alive != workers:
+        told, alive = _workers()
+        if alive != told:
             write_text(_WORKERS, json.dumps(alive))
+
+
+def _workers() -> tuple[dict[str, Any], dict[str, Any]]:
+    """DVC's list of who works on which file as it stands, and without the dead."""
+    try:
+        told = json.loads(_WORKERS.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        told = {}  # half-written by a killed DVC, which could not read it either
+    writing = {path: entry for path, entry in told.get("write", {}).items() if _alive(entry["pid"])}
+    reading = {path: [e for e in entries if _alive(e["pid"])] for path, entries in told.get("read", {}).items()}
+    return told, {"write": writing, "read": {path: entries for path, entries in reading.items() if entries}}
 
 
 def _alive(pid: int) -> bool:

@@ -11,7 +11,7 @@ Exit codes: 0 done, 1 a bug, 2 ConfigError, 3 DataError, 4 the gate refused, 5 C
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -50,7 +50,7 @@ class MlctlError(Exception):
         return "\n".join(f"{heading}: {text}" for heading, text in self.lines())
 
     def record(self) -> dict[str, Any]:
-        """The error as JSON-ready data; `from_record` makes it again in another process."""
+        """The error as JSON-ready data."""
         return {"exit_code": self.exit_code, "lines": [list(line) for line in self.lines()]}
 
 
@@ -79,11 +79,6 @@ class Relayed(MlctlError):
     def lines(self) -> list[tuple[str, str]]:
         """The parts as the stage told them."""
         return self._lines
-
-    @classmethod
-    def from_record(cls, record: Mapping[str, Any]) -> Relayed:
-        """The error that `MlctlError.record` wrote down."""
-        return cls(int(record["exit_code"]), [(heading, text) for heading, text in record["lines"]])
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

@@ -11,6 +11,7 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import socket
 import sys
 import tempfile
@@ -76,6 +77,12 @@ def write_with(path: Path, write: Callable[[Path], object]) -> None:
         _flush(path.parent)
     except OSError as error:
         raise ExternalError.disk(path, error) from error
+    except Exception as error:
+        # polars tells a full disk as an error of its own, with the system's number in the text
+        number = re.search(r"\(os error (\d+)\)", str(error))
+        if number is None:
+            raise
+        raise ExternalError.disk(path, OSError(int(number[1]), os.strerror(int(number[1])))) from error
     finally:
         if temporary is not None:
             with suppress(OSError):

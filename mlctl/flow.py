@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from mlctl import config, dvc, lineage, snapshot
 from mlctl.errors import EXIT_REFUSED, ConfigError, DataError, IntegrityError, Relayed
-from mlctl.files import canonical_json, lock, read_json, sha256_of, write_json
+from mlctl.files import canonical_json, lock, read_json, sha256_of
 from mlctl.spec import Project
 from mlctl.stages import ORDER, Report
 from mlctl.times import moment_text
@@ -136,7 +136,7 @@ def stage(name: str, places: Places, tell: Tell) -> Report:
     """Runs one stage on what the stages before it left, by the composed params.yaml.
 
     Raises:
-        MlctlError: Whatever the stage raises; it is also written down for the command that waits for this one.
+        MlctlError: Whatever the stage raises.
         ConflictError: Another process writes artefacts of this project.
     """
     with lock(places.stage_lock, f"the artefacts of projects/{places.name}"):
@@ -247,8 +247,6 @@ def _refuse_data_overrides(overrides: Sequence[str]) -> None:
 
 
 def _reproduce(places: Places, downstream_of: str | None, tell: Tell) -> dvc.Reproduction:
-    places.failure.unlink(missing_ok=True)
-
     def hear(event: str, text: str) -> None:
         if event == "start":
             tell(text, "")
@@ -260,19 +258,12 @@ def _reproduce(places: Places, downstream_of: str | None, tell: Tell) -> dvc.Rep
 
 
 def _failure(places: Places, done: dvc.Reproduction) -> Relayed:
-    """The failed stage's own words, as it left them."""
-    if places.failure.is_file():
-        return Relayed.from_record(read_json(places.failure))
-    lines = [
+    """The failed stage's own words."""
+    silent = (
         ("error", f"stage {done.failed} ended with exit code {done.exit_code}"),
         ("where", str(places.state / "run.log")),
-    ]
-    return Relayed(done.exit_code, lines)
-
-
-def note_failure(places: Places, record: Mapping[str, Any]) -> None:
-    """Writes down why a stage failed, for the command that waits for it. Raises: ExternalError."""
-    write_json(places.failure, record)
+    )
+    return Relayed(done.exit_code, done.said or silent)
 
 
 def _told(

@@ -90,11 +90,6 @@ class Places:
         """Held by the one stage that writes artefacts of the project."""
         return STATE / "locks" / f"{self.name}.stage.lock"
 
-    @property
-    def failure(self) -> Path:
-        """Why the last stage failed, for the command that ran it."""
-        return self.state / "failure.json"
-
 
 def root_above(start: Path) -> Path:
     """The nearest folder from `start` upwards that holds dvc.yaml and projects/.
