@@ -1,13 +1,15 @@
 """A source's time column on the UTC time line, and its rows inside a window.
 
-A time without a zone is a guess, and is refused unless the source declares one. Text is read as ISO 8601, also with
-different offsets in one column, or by `time_format`. A row without a time is in every window: a read loses no row, and
-a check can set it aside.
+A time without a zone is a guess, and is refused unless the source declares one; a date is the midnight of the declared
+zone. Of a local time that comes twice in autumn the earlier moment is taken, one that spring jumps over is refused.
+Text is read as ISO 8601, also with different offsets in one column, or by `time_format`. A row without a time is in
+every window: a read loses no row, and a check can set it aside.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import re
+from typing import TYPE_CHECKING, Final
 
 from mlctl.errors import DataError
 from mlctl.sources import SourceOptions, Window
@@ -15,11 +17,27 @@ from mlctl.sources import SourceOptions, Window
 if TYPE_CHECKING:
     import polars as pl
 
+_DATE: Final = r"^\d{4}-\d{2}-\d{2}$"
+_CLOCK: Final = r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d+)?"
+# other ways to write ISO 8601, brought to `2026-11-01T06:30:00.5+01:00`
+_SAME: Final = (
+    (r"^(\d{4}-\d{2}-\d{2})[ t](\d)", "${1}T${2}"),
+    (r"^(.{10}T.*\d) ?(?:Z|z|UTC)$", "${1}+00:00"),
+    (r"^(.{10}T\d{2}:\d{2})( ?[+-].*)?$", "${1}:00${2}"),
+    (r"^(.{10}T.*\d) ?([+-]\d{2})$", "${1}${2}:00"),
+    (r"^(.{10}T.*\d) ?([+-]\d{2}):?(\d{2})$", "${1}${2}:${3}"),
+    (r"^(.{10}T.{8}),(\d)", "${1}.${2}"),
+)
+# directives of strftime that name a moment by themselves, or the time of day
+_ZONED: Final = re.compile(r"%(?:[#:]*z|\+|s)")
+_OF_DAY: Final = re.compile(r"%-?[HIklTRrXc]")
+_GLUED: Final = re.compile(r"%[YmdHMSyj]%[YmdHMSyj]")
+
 
 def in_window(options: SourceOptions, table: pl.DataFrame, window: Window) -> pl.LazyFrame:
-    """The rows whose time lies in the window, the time column as UTC.
+    """The rows whose time lies in the window or is missing, the time column as UTC.
 
-    Grain: one row of the source, in its order. Time: `options.time` as Datetime(us, UTC).
+    Grain: one row of the source, in its order. Time: `options.time_column()` as Datetime(us, UTC).
 
     Raises:
         DataError: The time column is missing, has no zone, or holds what is no time.
@@ -31,23 +49,26 @@ def in_window(options: SourceOptions, table: pl.DataFrame, window: Window) -> pl
         return table.lazy()
     if name not in table.columns:
         raise DataError.missing_column(options.name, name, table.columns, f"sources.{options.name}.time")
-    times = _utc(options, name, table[name])
-    inside = times.is_null() | (times < window.end)
+    moment = pl.col(name)
+    inside = moment < window.end
     if window.start is not None:
-        inside &= times.is_null() | (times >= window.start)
-    return table.with_columns(times.alias(name)).filter(pl.Series(inside)).lazy()
+        inside &= moment >= window.start
+    times = _utc(options, name, table[name]).alias(name)
+    return table.with_columns(times).filter(moment.is_null() | inside).lazy()
 
 
 def _utc(options: SourceOptions, name: str, column: pl.Series) -> pl.Series:
+    """The column as Datetime(us, UTC), whatever type it came in."""
     import polars as pl
 
-    dtype = column.dtype
-    if dtype.is_integer() and options.time_format:
-        column = column.cast(pl.String)
-    if column.dtype == pl.String:
-        return _parsed(options, name, column)
     if column.null_count() == len(column):
-        return column.cast(pl.Datetime("us", "UTC"))
+        return pl.Series(name, [None] * len(column), dtype=pl.Datetime("us", "UTC"))
+    dtype = column.dtype
+    if dtype == pl.String or (dtype.is_integer() and options.time_format):
+        texts = column.cast(pl.String).str.strip_chars()
+        texts = texts.set(texts == "", None)
+        moments = _by_format(options, name, texts) if options.time_format else _iso(options, name, texts)
+        return _complete(options, name, texts, moments)
     if isinstance(dtype, pl.Datetime) and dtype.time_zone is not None:
         return column.dt.convert_time_zone("UTC").dt.cast_time_unit("us")
     if dtype == pl.Date or isinstance(dtype, pl.Datetime):
@@ -56,46 +77,43 @@ def _utc(options: SourceOptions, name: str, column: pl.Series) -> pl.Series:
     raise DataError.bad_time(options.name, name, why)
 
 
-def _parsed(options: SourceOptions, name: str, texts: pl.Series) -> pl.Series:
-    """Texts as moments: those that carry an offset, and those that hang on the declared zone."""
+def _iso(options: SourceOptions, name: str, texts: pl.Series) -> pl.Series:
+    """ISO 8601 texts as moments: those with an offset, and those that hang on the declared zone."""
     import polars as pl
 
-    texts = texts.str.strip_chars().replace("", None)
-    if options.time_format:
-        aware = any(part in options.time_format for part in ("%z", "%:z", "%#z"))
-        if aware:
-            moments = texts.str.to_datetime(options.time_format, time_unit="us", time_zone="UTC", strict=False)
-        else:
-            by_format = "%H" in options.time_format or "%T" in options.time_format or "%I" in options.time_format
-            naive = (
-                texts.str.to_datetime(options.time_format, time_unit="us", strict=False)
-                if by_format
-                else texts.str.to_date(options.time_format, strict=False).cast(pl.Datetime("us"))
-            )
-            moments = _placed(options, name, naive)
-        return _complete(options, name, texts, moments)
-    table = pl.DataFrame({"text": texts.str.replace("^(\\d{4}-\\d{2}-\\d{2}) ", "${1}T")})
-    with_offset = table["text"].str.contains(r"T.*(?:Z|[+-]\d{2}:?\d{2})$").fill_null(False)
-    aware_texts = table.select(
-        pl.when(with_offset).then(pl.col("text").str.replace("Z$", "+00:00")).otherwise(None).alias("text")
-    )["text"]
-    aware_moments = aware_texts.str.to_datetime(
-        "%Y-%m-%dT%H:%M:%S%.f%#z", time_unit="us", time_zone="UTC", strict=False
+    for pattern, same in _SAME:
+        texts = texts.str.replace(pattern, same)
+
+    def shaped(pattern: str) -> pl.Series:
+        return texts.set(~texts.str.contains(pattern).fill_null(False), None)
+
+    aware = shaped(_CLOCK + r"[+-]\d{2}:\d{2}$").str.to_datetime(
+        "%Y-%m-%dT%H:%M:%S%.f%z", time_unit="us", time_zone="UTC", strict=False
     )
-    naive_texts = table.select(pl.when(~with_offset).then(pl.col("text")).otherwise(None).alias("text"))["text"]
-    naive = _naive_iso(naive_texts)
-    if naive.null_count() < len(naive):
-        return _complete(options, name, texts, aware_moments.fill_null(_placed(options, name, naive)))
-    return _complete(options, name, texts, aware_moments)
+    clocks = shaped(_CLOCK + "$").str.to_datetime("%Y-%m-%dT%H:%M:%S%.f", time_unit="us", strict=False)
+    dates = shaped(_DATE).str.to_date("%Y-%m-%d", strict=False).cast(pl.Datetime("us"))
+    return aware.fill_null(_placed(options, name, clocks.fill_null(dates)))
 
 
-def _naive_iso(texts: pl.Series) -> pl.Series:
+def _by_format(options: SourceOptions, name: str, texts: pl.Series) -> pl.Series:
+    """Texts of the declared form as moments."""
     import polars as pl
 
-    moments = pl.Series(texts.name, [None] * len(texts), dtype=pl.Datetime("us"))
-    for form in ("%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%dT%H:%M"):
-        moments = moments.fill_null(texts.str.to_datetime(form, time_unit="us", strict=False))
-    return moments.fill_null(texts.str.to_date("%Y-%m-%d", strict=False).cast(pl.Datetime("us")))
+    form = options.time_format or ""
+    if _ZONED.search(form):
+        return texts.str.to_datetime(form, time_unit="us", time_zone="UTC", strict=False)
+    if _OF_DAY.search(form):
+        naive = texts.str.to_datetime(form, time_unit="us", strict=False)
+    else:
+        naive = texts.str.to_date(form, strict=False).cast(pl.Datetime("us"))
+    # the parser would take 24 for the year 0024, and 1997012 for 1997-01-02
+    certain = pl.Series([True] * len(texts))
+    if "%Y" in form:
+        read = pl.DataFrame({"text": texts, "year": naive.dt.strftime("%Y")})
+        certain &= read.select(pl.col("text").str.contains(pl.col("year"), literal=True)).to_series()
+    if _GLUED.search(form):
+        certain &= naive.dt.strftime(form) == texts
+    return _placed(options, name, naive.set(~certain.fill_null(False), None))
 
 
 def _placed(options: SourceOptions, name: str, naive: pl.Series) -> pl.Series:
@@ -104,24 +122,26 @@ def _placed(options: SourceOptions, name: str, naive: pl.Series) -> pl.Series:
 
     if naive.null_count() == len(naive):
         return naive.dt.replace_time_zone("UTC")
-    if options.time_zone is None:
+    zone = options.time_zone
+    if zone is None:
         example = naive.drop_nulls()[0]
-        raise DataError.bad_time(
-            options.name, name, f"{example} has no time zone and sources.{options.name} declares none"
-        )
+        why = f"{example} has no time zone and sources.{options.name} declares none"
+        raise DataError.bad_time(options.name, name, why)
     try:
-        local = naive.dt.replace_time_zone(options.time_zone, ambiguous="earliest", non_existent="raise")
+        local = naive.dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null")
     except pl.exceptions.PolarsError as error:
-        raise DataError.bad_time(options.name, name, str(error).splitlines()[0]) from error
+        raise DataError.bad_time(options.name, name, f"{zone!r} is not an IANA time zone") from error
+    skipped = naive.filter(naive.is_not_null() & local.is_null())
+    if len(skipped):
+        why = f"{len(skipped)} values do not exist in {zone}, whose clock jumps over them, such as {skipped[0]}"
+        raise DataError.bad_time(options.name, name, why)
     return local.dt.convert_time_zone("UTC")
 
 
 def _complete(options: SourceOptions, name: str, texts: pl.Series, moments: pl.Series) -> pl.Series:
     """The moments, when every text became one."""
-    lost: Any = texts.is_not_null() & moments.is_null()
-    count = int(lost.sum())
-    if count:
-        form = options.time_format or "ISO 8601"
-        why = f"{count} values are not of the form {form}, such as {texts.filter(lost)[0]!r}"
+    lost = texts.filter(texts.is_not_null() & moments.is_null())
+    if len(lost):
+        why = f"{len(lost)} values are not of the form {options.time_format or 'ISO 8601'}, such as {lost[0]!r}"
         raise DataError.bad_time(options.name, name, why)
     return moments

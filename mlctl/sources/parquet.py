@@ -12,6 +12,7 @@ from pydantic import Field
 
 from mlctl.errors import DataError
 from mlctl.sources import SourceOptions, Window
+from mlctl.sources._files import files_of, stacked
 from mlctl.sources._times import in_window
 
 if TYPE_CHECKING:
@@ -29,31 +30,28 @@ EXAMPLE = {"kind": "parquet", "path": "orders.parquet", "time": "ordered_at"}
 
 
 def scan(options: Options, window: Window) -> pl.LazyFrame:
-    """The files' rows inside the window, in the files' order.
+    """The files' rows inside the window, in the files' order; categories come out as text.
 
-    Grain: one row of the files. Time: `options.time` as Datetime(us, UTC).
+    Grain: one row of the files. Time: `options.time` as Datetime(us, UTC); rows without a time are in every window.
 
     Raises:
         DataError: The path is absent, a file is not Parquet or cut off, columns differ between files, or the time
-            column cannot be placed.
+            column is missing or cannot be placed.
     """
+    files = files_of(options.name, options.path, ".parquet")
+    parts = [_rows(options, file) for file in files]
+    return in_window(options, stacked(options.name, "parquet", files, parts), window)
+
+
+def _rows(options: Options, file: Path) -> pl.DataFrame:
+    """One file's rows, categories as text."""
     import polars as pl
 
-    path = Path(options.path)
-    files = sorted(path.glob("*.parquet")) if path.is_dir() else [path]
-    if not files or not files[0].is_file():
-        raise DataError.missing_file(options.name, options.path)
-    parts = []
-    for file in files:
-        try:
-            parts.append(pl.read_parquet(file, glob=False))
-        except (pl.exceptions.PolarsError, OSError) as error:
-            why = str(error).strip().splitlines()[0]
-            raise DataError.not_of_kind(options.name, "parquet", str(file), why) from error
-    for file, part in zip(files, parts, strict=True):
-        if part.schema != parts[0].schema:
-            why = f"its columns or types differ from those of {files[0].name}"
-            raise DataError.not_of_kind(options.name, "parquet", str(file), why)
-    table = pl.concat(parts)
+    try:
+        # a folder called `day=1` on the way to the file would otherwise become a column
+        table = pl.read_parquet(file, glob=False, hive_partitioning=False)
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
+        why = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise DataError.not_of_kind(options.name, "parquet", str(file), why) from error
     texts = [name for name, dtype in table.schema.items() if isinstance(dtype, pl.Categorical | pl.Enum)]
-    return in_window(options, table.with_columns(pl.col(texts).cast(pl.String)), window)
+    return table.with_columns(pl.col(texts).cast(pl.String))
