@@ -23,7 +23,7 @@ from typing import Any, Final
 from mlctl import spec
 from mlctl.errors import ConfigError, Fault, did_you_mean, listed
 from mlctl.files import canonical_json, sha256_of, write_text
-from mlctl.strict_yaml import read_yaml
+from mlctl.strict_yaml import read_yaml, yaml_text
 from mlctl.workspace import Places
 
 GROUPS: Final = {"model": "xgboost", "metrics": "binary", "gate": "default", "serving": "batch", "database": "embedded"}
@@ -100,13 +100,11 @@ def write_params(places: Places, composed: Composed) -> bool:
     Raises:
         ExternalError: The file cannot be written.
     """
-    import yaml
-
     from mlctl.lineage import code
 
     head = f"# Written by `mlctl compose projects/{places.name}`; edit project.yaml instead.\n"
     data = {**composed.mapping, "mlctl": code()}
-    text = head + yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=120)
+    text = head + yaml_text(data)
     if places.params.is_file() and places.params.read_text(encoding="utf-8") == text:
         return False
     write_text(places.params, text)
@@ -191,7 +189,10 @@ def _split_overrides(overrides: Sequence[str]) -> tuple[dict[str, str], list[str
 def _chosen_presets(body: dict[str, Any], choices: Mapping[str, str], path: Path) -> dict[str, str | None]:
     """The preset of each group; None where the project's own section is all there is."""
     chosen: dict[str, str | None] = {}
-    for entry in body.pop("defaults", []):
+    entries = body.pop("defaults", None) or []
+    if not isinstance(entries, list):
+        raise ConfigError.unreadable_yaml(str(path), f"defaults: {entries!r} is not a list of `- GROUP: PRESET`")
+    for entry in entries:
         if entry == "_self_":
             continue
         if not isinstance(entry, dict) or len(entry) != 1:
@@ -279,13 +280,24 @@ def _hydra(
             config = hydra_compose("project", overrides=[*extra, *lenient])
             mapping = OmegaConf.to_container(config, resolve=True)
     except (HydraException, OmegaConfBaseException) as error:
+        key = getattr(error, "full_key", None)
+        if key and not any(change.lstrip("+~").startswith(key) for change in changes):
+            raise _unresolved(places, key, error) from error
         wrong = next((change for change in changes if change in str(error)), " ".join(overrides) or str(places.config))
         raise ConfigError.bad_override(wrong, _cause(error)) from error
     return {str(key): value for key, value in mapping.items()} if isinstance(mapping, dict) else {}
 
 
+def _unresolved(places: Places, key: str, error: Exception) -> ConfigError:
+    """An interpolation that cannot be resolved, with the line of the key that holds it."""
+    _, lines = read_yaml(places.config)
+    origins = {name: Origin(f"{places.config}:{line}", "project file") for name, line in lines.items()}
+    fault = Fault(key, (getattr(error, "msg", None) or _cause(error)).splitlines()[0])
+    return ConfigError.of_project(places.name, [_placed(fault, origins)])
+
+
 class _environment_untouched:  # noqa: N801 - reads as a phrase in `with`
-    """While it holds, `${oc.env:NAME}` resolves to itself: no secret and no machine's setting gets into an artefact."""
+    """While it holds, `${oc.env:NAME}` resolves to itself and the clock is refused: nothing of a machine gets in."""
 
     def __enter__(self) -> None:
         from omegaconf import OmegaConf
@@ -293,13 +305,20 @@ class _environment_untouched:  # noqa: N801 - reads as a phrase in `with`
         def itself(name: str, *default: str) -> str:
             return "${oc.env:" + ",".join([name, *default]) + "}"
 
+        def refused(*_: str) -> str:
+            raise ValueError("what is composed may depend neither on the clock nor on the machine")
+
         OmegaConf.register_new_resolver("oc.env", itself, replace=True)
+        for name in ("now", "hydra", "python_version"):
+            OmegaConf.register_new_resolver(name, refused, replace=True)
 
     def __exit__(self, *_: object) -> None:
+        from hydra.core.utils import setup_globals
         from omegaconf import OmegaConf
         from omegaconf.resolvers import oc
 
         OmegaConf.register_new_resolver("oc.env", oc.env, replace=True)
+        setup_globals()
 
 
 def _cause(error: BaseException) -> str:

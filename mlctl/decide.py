@@ -15,6 +15,21 @@ LOW_CONFIDENCE: Final = "low_confidence"
 COLD_START: Final = "cold_start"
 
 
+def cold(policy: Decide, features: pl.DataFrame) -> pl.Series:
+    """Which rows have too little evidence for the model to be asked: none, when no evidence feature is named.
+
+    Raises:
+        DataError: The evidence feature does not exist.
+    """
+    import polars as pl
+
+    if policy.evidence is None:
+        return pl.Series("cold", [False]).new_from_index(0, features.height)
+    if policy.evidence not in features.columns:
+        raise DataError.missing_column("features", policy.evidence, features.columns, "decide.evidence")
+    return (features[policy.evidence].cast(pl.Float64).fill_null(0.0) < policy.min_evidence).alias("cold")
+
+
 def decide(policy: Decide, features: pl.DataFrame, score: pl.Series, prior: float) -> pl.DataFrame:
     """The decision for every row.
 
@@ -22,7 +37,7 @@ def decide(policy: Decide, features: pl.DataFrame, score: pl.Series, prior: floa
         policy: The project's `decide:` section.
         features: The rows' features, for the evidence.
         score: P(label = 1) of each row.
-        prior: Share of label 1 in training: the score of an entity about which nothing is known.
+        prior: The score of an entity about which too little is known: the share of label 1 among such in the past.
 
     Returns:
         Grain: one row per row of `features`. Columns score, decision, reason, confidence (the larger of score and
@@ -33,11 +48,7 @@ def decide(policy: Decide, features: pl.DataFrame, score: pl.Series, prior: floa
     """
     import polars as pl
 
-    if policy.evidence is not None and policy.evidence not in features.columns:
-        raise DataError.missing_column("features", policy.evidence, features.columns, "decide.evidence")
-    evidence = pl.lit(None, dtype=pl.Float64) if policy.evidence is None else features[policy.evidence].cast(pl.Float64)
-    cold = pl.lit(policy.evidence is not None) & (evidence.fill_null(0.0) < policy.min_evidence)
-    rows = pl.DataFrame({"score": score.cast(pl.Float64)}).with_columns(cold.alias("cold"))
+    rows = pl.DataFrame({"score": score.cast(pl.Float64)}).with_columns(cold(policy, features).alias("cold"))
     rows = rows.with_columns(pl.when("cold").then(pl.lit(prior)).otherwise("score").alias("score"))
     rows = rows.with_columns(pl.max_horizontal("score", 1 - pl.col("score")).alias("confidence"))
     unsure = pl.col("confidence") < policy.min_confidence

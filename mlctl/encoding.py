@@ -60,9 +60,11 @@ def learn(features: pl.DataFrame) -> Encoding:
         if dtype.is_numeric() or dtype in (pl.Boolean, pl.Null):
             learnt.append(Encoded(feature=name, form="number"))
         elif dtype == pl.String:
-            counts = features[name].drop_nulls().value_counts().sort(["count", name], descending=[True, False])
-            common = counts.filter(pl.col("count") >= max(1.0, MIN_SHARE * features.height)).head(MOST)
-            learnt.append(Encoded(feature=name, form="category", categories=tuple(sorted(common[name]))))
+            # renamed, because a feature may itself be called `count`
+            counts = features[name].alias("value").drop_nulls().value_counts(name="rows")
+            counts = counts.sort(["rows", "value"], descending=[True, False])
+            common = counts.filter(pl.col("rows") >= max(1.0, MIN_SHARE * features.height)).head(MOST)
+            learnt.append(Encoded(feature=name, form="category", categories=tuple(sorted(common["value"]))))
         else:
             raise DataError.bad_expression(
                 f"features.{name}", name, f"a model cannot take the type {dtype}; make it a number or a text"

@@ -165,7 +165,7 @@ def _with_interpolation(node: Any) -> Any:
     """The schema with `${...}` allowed wherever a number or a truth value is asked for."""
     if isinstance(node, dict):
         node = {key: _with_interpolation(value) for key, value in node.items()}
-        if node.get("type") in ("number", "integer", "boolean"):
+        if node.get("type") in ("number", "integer", "boolean") or "enum" in node:
             return {"anyOf": [node, INTERPOLATION]}
     if isinstance(node, list):
         return [_with_interpolation(item) for item in node]

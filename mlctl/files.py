@@ -8,6 +8,7 @@ then the folder is flushed. A reader therefore never sees half a file, and a cra
 from __future__ import annotations
 
 import fcntl
+import glob
 import hashlib
 import json
 import os
@@ -15,10 +16,11 @@ import re
 import socket
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from mlctl.errors import ConflictError, ExternalError, IntegrityError
 
@@ -66,6 +68,8 @@ def write_with(path: Path, write: Callable[[Path], object]) -> None:
     temporary: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        for left_over in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
+            left_over.unlink(missing_ok=True)  # a killed writer's
         descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
         os.close(descriptor)
         temporary = Path(name)
@@ -119,12 +123,13 @@ def read_json(path: Path, next_step: str = "mlctl run projects/NAME") -> Any:
 
 
 @contextmanager
-def lock(path: Path, what: str) -> Iterator[None]:
+def lock(path: Path, what: str, wait_s: float = 0.0) -> Iterator[None]:
     """Holds an exclusive lock on `path` while the block runs; the kernel frees it when the process dies.
 
     Args:
         path: The lock file; it stays and tells who held it last.
         what: What is locked, for the message, such as `projects/churn`.
+        wait_s: How long to wait for another holder, who may be just about to end.
 
     Raises:
         ConflictError: Another process holds it; the message names its pid, host and command.
@@ -136,13 +141,9 @@ def lock(path: Path, what: str) -> Iterator[None]:
     except OSError as error:
         raise ExternalError.disk(path, error) from error
     with stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
+        if not _held(stream, wait_s):
             stream.seek(0)
-            raise ConflictError.held(
-                what, stream.read().strip() or "a holder that has not said its name yet"
-            ) from error
+            raise ConflictError.held(what, stream.read().strip() or "a holder that has not said its name yet")
         stream.seek(0)
         stream.truncate()
         stream.write(
@@ -150,6 +151,20 @@ def lock(path: Path, what: str) -> Iterator[None]:
         )
         stream.flush()
         yield
+
+
+def _held(stream: IO[str], wait_s: float) -> bool:
+    """Takes the lock, trying again for a while; False when another process keeps it."""
+    until = time.monotonic() + wait_s
+    while True:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= until:
+                return False
+            time.sleep(0.05)
+        else:
+            return True
 
 
 def _flush(path: Path) -> None:

@@ -22,6 +22,7 @@ from mlctl.workspace import Places
 Tell = Callable[[str, str], None]
 """Hears (`stage`, one line about it) as work goes on; an empty line says that the stage began."""
 
+STAGE_GRACE_S: Final = 15.0
 _OF_DATA: Final = ("sources", "refresh", "name")
 _OF_ACT: Final = "database"
 
@@ -119,6 +120,10 @@ def sweep(places: Places, overrides: Sequence[str], now: datetime, tell: Tell) -
         MlctlError: As `run`.
     """
     combinations = config.sweep(overrides)
+    for combination in combinations:
+        # a bad one is told before the first is tried
+        _refuse_data_overrides(combination)
+        config.compose(places, combination)
     runs = []
     for index, combination in enumerate(combinations, 1):
         tell("sweep", f"{index} of {len(combinations)}: {' '.join(combination)}")
@@ -139,7 +144,8 @@ def stage(name: str, places: Places, tell: Tell) -> Report:
         MlctlError: Whatever the stage raises.
         ConflictError: Another process writes artefacts of this project.
     """
-    with lock(places.stage_lock, f"the artefacts of projects/{places.name}"):
+    # a stage whose run was killed ends within seconds
+    with lock(places.stage_lock, f"the artefacts of projects/{places.name}", wait_s=STAGE_GRACE_S):
         if name == "compose":
             composed = config.compose(places)
             changed = config.write_params(places, composed)

@@ -49,7 +49,9 @@ def _verdict(name: str, rule: Rule, evaluation: Mapping[str, Any]) -> Verdict:
         why = (part or {}).get("not_measured", "the cohort is not in the evaluation")
         return Verdict(name, False, subject, f"not measured: {why}", _wanted(rule))
     if rule.better_than is not None:
-        return _against(name, rule, part, subject)
+        against = _against(name, rule, part, subject)
+        if not against.passed or (rule.min is None and rule.max is None):
+            return against
     measured = part["models"][evaluation["model"]].get(rule.metric, {})
     value, low, high = (measured.get(key) for key in ("value", "low", "high"))
     if value is None or low is None or high is None:

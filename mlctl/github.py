@@ -20,7 +20,7 @@ def annotate(reports: Sequence[Mapping[str, Any]], markdown: str) -> str:
         for rule in report["rules"]:
             if not rule["passed"]:
                 message = f"{rule['subject']}: {rule['found']}, wanted {rule['wanted']}"
-                place = f"file=projects/{report['project']}/project.yaml,title=gate {_escaped(rule['rule'])}"
+                place = f"file=projects/{report['project']}/project.yaml,title=gate {_escaped_property(rule['rule'])}"
                 lines.append(f"::error {place}::{_escaped(message)}")
     summary = os.environ.get("GITHUB_STEP_SUMMARY")
     if summary:
@@ -31,6 +31,10 @@ def annotate(reports: Sequence[Mapping[str, Any]], markdown: str) -> str:
     passed = sum(bool(report["passed"]) for report in reports)
     lines.append(f"::notice title=gate::{passed} of {len(reports)} projects passed")
     return "\n".join(lines)
+
+
+def _escaped_property(text: str) -> str:
+    return _escaped(text).replace(":", "%3A").replace(",", "%2C")
 
 
 def _escaped(text: str) -> str:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from mlctl import kinds
 from mlctl.errors import DataError
-from mlctl.spec import Entity, Label, Project
+from mlctl.spec import Entity, Label, Project, label_options
 from mlctl.times import duration
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ def compute(plan: Plan, tables: Mapping[str, pl.DataFrame], spine: pl.DataFrame)
     if not parts:
         empty = [pl.lit(None, dtype=pl.Float64).alias(name) for name in plan.names]
         return spine.with_columns(empty)
-    return pl.concat(parts)
+    return pl.concat(parts)[_as_asked(spine)]
 
 
 def outcomes(label: Label, plan: Plan, tables: Mapping[str, pl.DataFrame], spine: pl.DataFrame) -> pl.Series:
@@ -138,13 +138,11 @@ def outcomes(label: Label, plan: Plan, tables: Mapping[str, pl.DataFrame], spine
     """
     import polars as pl
 
-    given = {
-        key: value
-        for key, value in label.model_dump(by_alias=True).items()
-        if value is not None and key not in ("is", "horizon")
-    }
-    options = kinds.options("features", given)
+    options = label_options(label)
     table = tables[label.source]
+    for column in (plan.entity.key, label.column):
+        if column is not None and column not in table.columns:
+            raise DataError.missing_column(label.source, column, table.columns, "label")
     values = []
     for rows in spine.partition_by(AS_OF, maintain_order=True):
         as_of = rows[AS_OF][0]
@@ -158,7 +156,7 @@ def outcomes(label: Label, plan: Plan, tables: Mapping[str, pl.DataFrame], spine
         outcome = found["outcome"]
         same = outcome == (str(label.is_) if outcome.dtype == pl.String else label.is_)
         values.append(same.cast(pl.Float64))
-    return pl.concat(values).alias("label") if values else pl.Series("label", [], dtype=pl.Float64)
+    return pl.concat(values)[_as_asked(spine)].alias("label") if values else pl.Series("label", [], dtype=pl.Float64)
 
 
 def select(table: pl.DataFrame, condition: str, key: str) -> pl.Series:
@@ -324,7 +322,7 @@ def _look_up(
     for column in wanted:
         if column.part not in table.columns:
             raise DataError.missing_column(source, column.part, table.columns, column.feature)
-    said = table.with_columns(pl.col(key).cast(pl.String))
+    said = table.with_columns(pl.col(key).cast(pl.String)).filter(pl.col(key).is_not_null())
     if time is not None:
         said = (
             _before(said, time, rows[AS_OF][0])
@@ -365,6 +363,14 @@ def _expression(name: str, sql: str, features: pl.DataFrame) -> pl.Series:
     if value.dtype.is_float():
         value = features.select(pl.when(value.is_finite()).then(value).alias(name)).to_series()
     return value
+
+
+def _as_asked(spine: pl.DataFrame) -> pl.Series:
+    """Where each row of the spine lies once its moments have been put behind each other."""
+    import polars as pl
+
+    parts = spine.select(AS_OF).with_row_index("row").partition_by(AS_OF, maintain_order=True)
+    return pl.concat(part["row"] for part in parts).arg_sort()
 
 
 def _before(table: pl.DataFrame, time: str | None, end: datetime) -> pl.DataFrame:

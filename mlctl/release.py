@@ -74,7 +74,8 @@ def seal(folder: Path, contents: Mapping[str, bytes | str], about: Mapping[str, 
     for name in FILES:
         data = contents[name]
         write_bytes(folder / name, data.encode() if isinstance(data, str) else data)
-    write_json(folder / "manifest.json", {"format": FORMAT, "id": identity, "files": hashes, **about})
+    manifest = {"format": FORMAT, "id": identity, "files": hashes, **about}
+    write_json(folder / "manifest.json", {**manifest, "seal": sha256_of(canonical_json(manifest))})
     return identity
 
 
@@ -88,10 +89,14 @@ def open_release(folder: Path, next_step: str) -> Release:
     import polars as pl
 
     manifest = read_json(folder / "manifest.json", next_step)
-    if manifest.get("format") != FORMAT:
+    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         raise IntegrityError.refused(
-            str(folder), f"its format is {manifest.get('format')}, this version reads {FORMAT}", next_step
+            str(folder / "manifest.json"), f"it is not of format {FORMAT}, which this version reads", next_step
         )
+    unsealed = {key: value for key, value in manifest.items() if key != "seal"}
+    sealed, found = str(manifest.get("seal")), sha256_of(canonical_json(unsealed))
+    if sealed != found or (folder / "manifest.json").read_text(encoding="utf-8") != canonical_json(manifest):
+        raise IntegrityError.damaged(str(folder / "manifest.json"), sealed, found, next_step)
     for name in FILES:
         found = sha256_of_file(folder / name)
         if manifest["files"].get(name) != found:
@@ -107,10 +112,14 @@ def open_release(folder: Path, next_step: str) -> Release:
     release = Release(manifest["id"], manifest, project, encoding, onnx)
     golden = read_json(folder / "golden.json")
     rows = pl.DataFrame(golden["features"], schema={name: getattr(pl, kind) for name, kind in golden["schema"].items()})
-    worst = max(abs(got - want) for got, want in zip(release.score(rows), golden["scores"], strict=True))
-    if not worst <= TOLERANCE:
+    answers, wanted = release.score(rows).to_list(), golden["scores"]
+    differences = [abs(got - want) for got, want in zip(answers, wanted, strict=False)]
+    if not wanted or len(answers) != len(wanted):
+        raise IntegrityError.refused(str(folder / "golden.json"), "rows and scores are not as many", next_step)
+    # one by one, because the largest of numbers and NaN may be a number
+    if wrong := [difference for difference in differences if not difference <= TOLERANCE]:
         raise IntegrityError.refused(
-            str(folder), f"a golden row's score lies {worst:.2g} from the sealed one", next_step
+            str(folder), f"a golden row's score lies {wrong[0]:.2g} from the sealed one", next_step
         )
     return release
 
@@ -120,7 +129,8 @@ def golden_rows(features: pl.DataFrame, score: pl.Series, count: int = 32) -> st
     import polars as pl
 
     order = score.arg_sort()
-    picks = [int(order[round(step * (len(order) - 1) / max(1, count - 1))]) for step in range(min(count, len(order)))]
+    count = min(count, len(order))
+    picks = [int(order[round(step * (len(order) - 1) / max(1, count - 1))]) for step in range(count)]
     rows = features[sorted(set(picks))]
     schema = {
         name: type(dtype).__name__ if not isinstance(dtype, type) else dtype.__name__

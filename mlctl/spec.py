@@ -131,7 +131,7 @@ class Database(Record):
     )
     dsn: str | None = Field(default=None, repr=False, description="connection string; secrets by ${oc.env:NAME} only")
     schema_name: str = Field(
-        default="public", alias="schema", pattern=NAME.pattern, description="schema of the scores view"
+        default="public", alias="schema", pattern=f"^{NAME.pattern}$", description="schema of the scores view"
     )
     connect_timeout_s: int = Field(default=5, ge=1, le=300, description="seconds to wait for a connection")
     keep: int = Field(default=5, ge=1, le=1000, description="generations of scores that are kept")
@@ -179,6 +179,17 @@ class Project(Record):
     def mapping(self) -> dict[str, Any]:
         """The project as JSON-ready data with every default filled in, as `read` takes it."""
         return self.model_dump(mode="json", by_alias=True, exclude={"sources": {"__all__": {"name"}}})
+
+
+def label_options(label: Label) -> Any:
+    """The options of the feature kind that tells the outcome.
+
+    Raises:
+        ConfigError: There is no such kind.
+        pydantic.ValidationError: The kind needs a key that is missing, or does not have one that is given.
+    """
+    given = {key: value for key, value in label.model_dump(by_alias=True).items() if value is not None}
+    return kinds.options("features", {key: value for key, value in given.items() if key not in ("is", "horizon")})
 
 
 def read(mapping: Mapping[str, Any]) -> tuple[Project | None, list[Fault]]:
@@ -298,7 +309,11 @@ def _nested_record(annotation: Any) -> type[Record] | None:
 
 def _cross_faults(parts: Mapping[str, Any]) -> list[Fault]:
     """What only shows when sections are held against each other."""
-    faults = []
+    faults = [
+        Fault(section, "is empty; it needs at least one entry", hint=f"mlctl explain {section}")
+        for section in ("sources", "features", "metrics", "gate")
+        if not parts[section]
+    ]
 
     def must_exist(key: str, name: str | None, section: str, known: Sequence[str]) -> None:
         if name is not None and name not in known:
@@ -333,7 +348,7 @@ def _cross_faults(parts: Mapping[str, Any]) -> list[Fault]:
 
 def _label_faults(parts: Mapping[str, Any]) -> list[Fault]:
     label, split = parts["label"], parts["split"]
-    faults = []
+    faults: list[Fault] = []
     known = [kind for kind in kinds.names("features") if kind != "sql"]
     if label.kind not in known:
         faults.append(
@@ -343,6 +358,15 @@ def _label_faults(parts: Mapping[str, Any]) -> list[Fault]:
                 hint=did_you_mean(label.kind, known) or f"one of {listed(known)}",
             )
         )
+    else:
+        try:
+            label_options(label)
+        except ValidationError as error:
+            faults += _faults_of(error, "label", kinds.load("features", label.kind).Options)
+    source = parts["sources"].get(label.source)
+    if label.horizon is not None and source is not None and source.time_column() is None:
+        hint = f"set sources.{label.source}.time"
+        faults.append(Fault("label.source", f"{label.source!r} has no time column", hint=hint))
     if split.kind == "time" and label.horizon is None:
         faults.append(
             Fault(

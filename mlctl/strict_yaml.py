@@ -13,7 +13,10 @@ from typing import Any, Final
 from mlctl.errors import ConfigError
 
 MAX_BYTES: Final = 1_000_000
-_TRAP: Final = re.compile(r"(?:yes|no|on|off|y|n|0[0-9]+|[0-9]+(?::[0-5]?[0-9])+)", re.IGNORECASE)
+MAX_DEPTH: Final = 50
+_TRAP: Final = re.compile(
+    r"(?:yes|no|on|off|y|n|[-+]?0[0-9_]+|[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?)", re.IGNORECASE
+)
 
 
 def read_yaml(path: Path) -> tuple[dict[str, Any], dict[str, int]]:
@@ -32,8 +35,13 @@ def read_yaml(path: Path) -> tuple[dict[str, Any], dict[str, int]]:
     lines: dict[str, int] = {}
     try:
         text = data.decode("utf-8")
+        depth = 0
         for event in yaml.parse(text, Loader=yaml.SafeLoader):
             _refuse(event, path)
+            # PyYAML needs quadratic time for what is nested deeply: it must not come to that
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > MAX_DEPTH:
+                raise ConfigError.unreadable_yaml(str(path), f"it is nested deeper than {MAX_DEPTH}")
         node = yaml.compose(text, Loader=yaml.SafeLoader)
         if node is None:
             raise ConfigError.unreadable_yaml(str(path), "it is empty")
@@ -46,6 +54,24 @@ def read_yaml(path: Path) -> tuple[dict[str, Any], dict[str, int]]:
     if not isinstance(value, dict):
         raise ConfigError.unreadable_yaml(str(path), "it is not a mapping of keys")
     return value, lines
+
+
+def yaml_text(data: Any) -> str:
+    """Plain data as YAML that `read_yaml` gives back as it was."""
+    import yaml
+
+    class Strict(yaml.SafeDumper):
+        def ignore_aliases(self, data: Any) -> bool:
+            return True
+
+    def text(dumper: yaml.SafeDumper, value: str) -> Any:
+        # `n` is text for PyYAML and a trap for people, so the reader wants it quoted
+        style = "'" if _TRAP.fullmatch(value) else '"' if "\x85" in value else None
+        return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
+
+    Strict.add_representer(str, text)
+    dumped: str = yaml.dump(data, Dumper=Strict, sort_keys=False, allow_unicode=True, width=120)
+    return dumped
 
 
 def _refuse(event: Any, path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Annotated, Final
 from pydantic import AfterValidator, BeforeValidator, PlainSerializer
 
 _UNITS: Final = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
-_DURATION: Final = re.compile(r"(\d{1,5})([hdw])")
+_DURATION: Final = re.compile(r"([0-9]{1,5})([hdw])")
 
 
 def duration(text: str) -> timedelta:

@@ -10,6 +10,7 @@ import pytest
 
 from mlctl.database import open_database, start, stop
 from mlctl.spec import Database
+from tests import world
 
 if TYPE_CHECKING:
     import psycopg
@@ -32,3 +33,19 @@ def connection(postgres_root: Path) -> Iterator[psycopg.Connection[TupleRow]]:
         connection.execute("DROP SCHEMA IF EXISTS mlctl, public, sales CASCADE")
         connection.execute("CREATE SCHEMA public")
         yield connection
+
+
+@pytest.fixture(scope="session")
+def finished_workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace in which `mlctl run shop` has ended well and everything is committed. Not to be changed."""
+    folder = world.make_workspace(tmp_path_factory.mktemp("finished") / "workspace")
+    done = world.mlctl(folder, "run", "shop")
+    assert done.returncode == 0, done.stderr
+    world.commit(folder, "outputs")
+    return folder
+
+
+@pytest.fixture
+def workspace(finished_workspace: Path, tmp_path: Path) -> Path:
+    """A copy of the finished workspace, without its database."""
+    return world.copy_workspace(finished_workspace, tmp_path / "workspace")

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -41,7 +42,12 @@ def make_workspace(folder: Path, project: str = PROJECT, name: str = "shop") -> 
     shutil.copytree(ROOT / ".dvc", folder / ".dvc", ignore=shutil.ignore_patterns("cache", "tmp"))
     shutil.copy(ROOT / ".gitignore", folder / ".gitignore")
     shutil.copy(ROOT / ".dvcignore", folder / ".dvcignore")
-    stages = (ROOT / "dvc.yaml").read_text().replace("      - mlctl\n", "").replace("projects: [churn]", f"projects: [{name}]")
+    stages = (
+        (ROOT / "dvc.yaml")
+        .read_text()
+        .replace("      - mlctl\n", "")
+        .replace("projects: [churn]", f"projects: [{name}]")
+    )
     (folder / "dvc.yaml").write_text(stages)
     (folder / "projects" / name).mkdir(parents=True)
     (folder / "projects" / name / "project.yaml").write_text(project)
@@ -52,9 +58,14 @@ def make_workspace(folder: Path, project: str = PROJECT, name: str = "shop") -> 
     return folder
 
 
-def copy_workspace(source: Path, target: Path) -> Path:
-    """A copy with everything but a running database."""
-    shutil.copytree(source, target, ignore=shutil.ignore_patterns("postgres*"), symlinks=True)
+def copy_workspace(source: Path, target: Path, database: bool = False) -> Path:
+    """A copy with everything but the database, or with the database too, which must not run."""
+
+    def left_out(folder: str, names: list[str]) -> list[str]:
+        of_database = Path(folder) == source / ".mlctl" and not database
+        return [name for name in names if of_database and name.startswith("postgres")]
+
+    shutil.copytree(source, target, ignore=left_out, symlinks=True)
     return target
 
 
@@ -73,8 +84,44 @@ def git(folder: Path, *arguments: str) -> str:
 def mlctl(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Runs the real command in a workspace, as a user does."""
     return subprocess.run(
-        [str(MLCTL), *arguments], cwd=folder, capture_output=True, text=True, env=surroundings(**environment), check=False
+        [str(MLCTL), *arguments],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        env=surroundings(**environment),
+        check=False,
     )
+
+
+def begin(folder: Path, *arguments: str) -> subprocess.Popen[str]:
+    """Begins the real command and does not wait for it; its words come line by line on `stderr`."""
+    return subprocess.Popen(
+        [str(MLCTL), *arguments],
+        cwd=folder,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=surroundings(),
+    )
+
+
+def psql(folder: Path, query: str) -> str:
+    """What a query gives in the database of the project `shop`, a line a row, values parted by |."""
+    done = mlctl(folder, "db", "psql", "shop", "--", "-At", "-c", query)
+    if done.returncode:
+        raise ValueError(done.stderr)
+    return done.stdout.strip()
+
+
+def at_work(folder: Path) -> dict[int, str]:
+    """The living processes that work in exactly this folder: pid and command line. The database works in its own."""
+    found = {}
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            dead = process.joinpath("stat").read_text().rpartition(")")[2].split()[0] in "ZX"
+            if not dead and process.joinpath("cwd").readlink() == folder.resolve():
+                found[int(process.name)] = process.joinpath("cmdline").read_text().replace("\0", " ").strip()
+    return found
 
 
 def dvc(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

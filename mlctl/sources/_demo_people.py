@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from mlctl.sources._demo_random import MILLION, below, bits, chosen, waiting
@@ -49,8 +49,12 @@ class People:
 
 
 def seconds(moment: datetime) -> int:
-    """Whole seconds from ORIGIN to a moment."""
-    return int((moment - ORIGIN).total_seconds())
+    """Whole seconds from ORIGIN to a moment, rounded up: what happens in whole seconds is before both or neither.
+
+    >>> seconds(datetime(2024, 1, 1, 0, 1, 0, 500_000, tzinfo=UTC))
+    61
+    """
+    return -((ORIGIN - moment) // timedelta(seconds=1))
 
 
 def people(customers: int, seed: int, end: int) -> People:

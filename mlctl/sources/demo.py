@@ -6,14 +6,16 @@ annual contracts order rarely and come back all the same. Use it to learn and to
 data.
 
 Tables and their event times: customers (changed_at; one row a change), orders (ordered_at), items (ordered_at),
-messages (sent_at), labels (labelled_at; 0.5 to 20 days behind the message).
+messages (sent_at), labels (labelled_at; 0.5 to 20 days behind the message). They are fixed and already UTC: the options
+time, time_zone and time_format change nothing here.
 
 Troubles, as real data has them:
   re-delivered orders          three in a thousand order rows come twice
   missing values               amount_eur 0.2 %, country 2 %, birth_year 15 %
-  impossible times             one order in 20,000 says 1970-01-01
+  impossible times             one order in 20,000 says 1970-01-01; it arrives with its real moment, so that a later
+                               snapshot holds more of them; a window with a start has none
   mixed time zones             ordered_local: local with offset for stores, UTC for the other channels
-  wrong encoding               1.2 % of cities, one message in sixty
+  wrong encoding               of what has an accent: 1.2 % of cities, one message in sixty
   schema change 2025-09-01     coupon is null before, and channel says app from then on
   wrong unit 2026-03-14        amount_eur of that day's store orders is in cents
   wrong labels                 one message in fifty names the wrong team

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from mlctl import snapshot
+from mlctl.decide import cold
 from mlctl.errors import DataError, IntegrityError
 from mlctl.files import read_json, sha256_of_file, write_json, write_with
 from mlctl.plan import AS_OF, Plan, compile_plan, compute, outcomes, population
@@ -33,13 +34,13 @@ def features(places: Places, project: Project) -> Report:
     as_of, tables = checked_tables(places, project)
     plan = compile_plan(project, {name: table.columns for name, table in tables.items()})
     train_moments, test_moments = moments(project, as_of)
-    train = _rows(project, plan, tables, train_moments)
-    test = _rows(project, plan, tables, test_moments) if project.split.kind == "time" else train
+    train, left_out = _rows(project, plan, tables, train_moments)
+    test = _rows(project, plan, tables, test_moments)[0] if project.split.kind == "time" else train
     if project.split.kind == "random":
         train, test = _random_parts(project, train)
     if project.split.kind == "folds":
         train = test = _in_folds(project, train)
-    data: dict[str, Any] = {"columns": plan.names}
+    data: dict[str, Any] = {"columns": plan.names, "cold": _cold_told(left_out)}
     for name, part, when in (("train", train, train_moments), ("test", test, test_moments)):
         data[name] = _write_part(places, name, part, when)
     data["frozen"] = data["test"]["sha256"]
@@ -49,7 +50,8 @@ def features(places: Places, project: Project) -> Report:
         for name in ("train", "test")
     ]
     line = f"{len(plan.names)} features, {shown[0]} at {_when(train_moments)}; {shown[1]} at {_when(test_moments)}"
-    return Report("features", line, data)
+    aside = f"{left_out.height:,} training rows have too little evidence: the model is not asked about such"
+    return Report("features", line, data, details=(aside,) if left_out.height else ())
 
 
 def checked_tables(places: Places, project: Project) -> tuple[datetime, dict[str, pl.DataFrame]]:
@@ -103,15 +105,26 @@ def moments(project: Project, as_of: datetime) -> tuple[list[datetime], list[dat
     return train, test
 
 
-def _rows(project: Project, plan: Plan, tables: Mapping[str, pl.DataFrame], when: list[datetime]) -> pl.DataFrame:
-    """Features and label of everybody at each moment; rows whose outcome nobody tells are left out."""
+def _rows(
+    project: Project, plan: Plan, tables: Mapping[str, pl.DataFrame], when: list[datetime]
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Features and label of everybody at each moment whose outcome is told: whom the model is asked about, and others.
+
+    Who has too little evidence is decided without the model, and so neither teaches nor judges it.
+    """
     import polars as pl
 
     spine = pl.concat([population(plan, tables, moment) for moment in when])
     rows = compute(plan, tables, spine)
-    return rows.with_columns(outcomes(project.label, plan, tables, spine).alias("label")).filter(
-        pl.col("label").is_not_null()
-    )
+    labelled = rows.with_columns(outcomes(project.label, plan, tables, spine).alias("label"))
+    told = labelled.filter(pl.col("label").is_not_null())
+    is_cold = cold(project.decide, told)
+    return told.filter(~is_cold), told.filter(is_cold)
+
+
+def _cold_told(rows: pl.DataFrame) -> dict[str, Any]:
+    """How many training rows have too little evidence, and the share of label 1 among them."""
+    return {"rows": rows.height, "positive_share": _share(rows) if rows.height else None}
 
 
 def _random_parts(project: Project, rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -139,13 +152,17 @@ def _write_part(places: Places, name: str, part: pl.DataFrame, when: list[dateti
     if part.height == 0:
         why = f"nobody is known before {_when(when)}"
         raise DataError.no_rows(f"the {name} part", why, "look at entity:, split: and the as_of of the snapshot")
-    share = float(part["label"].mean())  # type: ignore[arg-type]
+    share = _share(part)
     if share in (0.0, 1.0):
         raise DataError.no_variation(f"the {name} part", int(share), part.height)
     path = places.features / f"{name}.parquet"
     write_with(path, lambda temporary: part.write_parquet(temporary, compression="zstd"))
     moments_told = sorted({moment_text(value) for value in part[AS_OF].unique()})
     return {"rows": part.height, "positive_share": share, "as_of": moments_told, "sha256": sha256_of_file(path)}
+
+
+def _share(rows: pl.DataFrame) -> float:
+    return float(rows["label"].to_numpy().mean())
 
 
 def _when(when: list[datetime]) -> str:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 PARITY_LIMIT: Final = 1e-5
 """Largest allowed difference of a probability between ONNX and the training library."""
 PARITY_ROWS: Final = 4000
+MIN_COLD_ROWS: Final = 50
 
 
 def train(places: Places, project: Project) -> Report:
@@ -41,7 +42,7 @@ def train(places: Places, project: Project) -> Report:
         fitted = _fit(options, table)
         write_bytes(places.model / f"{name}.onnx", fitted.onnx)
         models[name] = _about(name, options, fitted, table)
-    prior = float(table.labels.mean(dtype="float64"))
+    prior = _prior(places, table)
     report: dict[str, Any] = {"prior": prior, "rows": rows.height, "columns": list(table.columns), "models": models}
     if FOLD in rows.columns:
         path = places.model / "held_out.parquet"
@@ -51,6 +52,14 @@ def train(places: Places, project: Project) -> Report:
     worst = max(model["parity"] for model in models.values())
     shape = f"{rows.height:,} rows x {len(table.columns)} columns"
     return Report("train", f"{', '.join(models)} on {shape}, ONNX equal to native within {worst:.1g}", report)
+
+
+def _prior(places: Places, table: TrainingTable) -> float:
+    """The score of who has too little evidence: the share of label 1 among such, or among all where they are few."""
+    found = read_json(places.features / "report.json")["cold"]
+    if found["rows"] >= MIN_COLD_ROWS:
+        return float(found["positive_share"])
+    return float(table.labels.mean(dtype="float64"))
 
 
 def _table(rows: pl.DataFrame, columns: list[str]) -> tuple[Encoding, TrainingTable]:

@@ -36,7 +36,9 @@ def test_good_rows_give_no_finding(kind: str) -> None:
 @pytest.mark.parametrize("kind", kinds.names("checks"))
 def test_an_empty_table_and_an_all_null_column_do_not_crash(kind: str) -> None:
     assert isinstance(run(kind, orders(0)), list)
-    empty = orders().with_columns(pl.lit(None, dtype=pl.Float64).alias("amount"), pl.lit(None, dtype=pl.String).alias("channel"))
+    empty = orders().with_columns(
+        pl.lit(None, dtype=pl.Float64).alias("amount"), pl.lit(None, dtype=pl.String).alias("channel")
+    )
     assert isinstance(run(kind, empty), list)
 
 
@@ -67,7 +69,10 @@ def test_a_missing_a_mistyped_and_an_extra_column_are_told() -> None:
     table = orders().rename({"channel": "chanel"}).with_columns(pl.col("amount").cast(pl.String))
     rules = {"amount": {"type": "number"}, "channel": {}, "order_id": {}}
 
-    found = {finding.rule: finding.severity for finding in run("columns", table, columns=rules, extra="warn", severity="warn")}
+    found = {
+        finding.rule: finding.severity
+        for finding in run("columns", table, columns=rules, extra="warn", severity="warn")
+    }
 
     assert found == {"orders.amount.type": "fail", "orders.channel.missing": "fail", "orders.columns.extra": "warn"}
 

@@ -34,9 +34,13 @@ def options_of(kind: str, **changes: Any) -> Any:
 
 def values(kind: str, table: pl.DataFrame, entities: list[str] | None = None, **changes: Any) -> pl.Series:
     options = options_of(kind, **{"windows": ["all"], **changes})
-    plan = Plan(Entity(key="customer"), {"f": options}, (Column("f", "f", options.windows[0]),), {"orders": "ordered_at"})
+    plan = Plan(
+        Entity(key="customer"), {"f": options}, (Column("f", "f", options.windows[0]),), {"orders": "ordered_at"}
+    )
     keys = sorted(entities or events()["customer"].unique())
-    spine = pl.DataFrame({"customer": keys, AS_OF: [AS_OF_MOMENT] * len(keys)}, schema_overrides={AS_OF: pl.Datetime("us", "UTC")})
+    spine = pl.DataFrame(
+        {"customer": keys, AS_OF: [AS_OF_MOMENT] * len(keys)}, schema_overrides={AS_OF: pl.Datetime("us", "UTC")}
+    )
     return compute(plan, {"orders": table}, spine)["f"]
 
 
@@ -109,7 +113,11 @@ def test_values_worked_out_by_hand(kind: str, expected: float) -> None:
     table = pl.DataFrame(
         {
             "customer": ["c"] * 3,
-            "ordered_at": [AS_OF_MOMENT - timedelta(hours=36), AS_OF_MOMENT - timedelta(days=9), AS_OF_MOMENT - timedelta(days=5)],
+            "ordered_at": [
+                AS_OF_MOMENT - timedelta(hours=36),
+                AS_OF_MOMENT - timedelta(days=9),
+                AS_OF_MOMENT - timedelta(days=5),
+            ],
             "amount": [0.1, None, 0.5],
             "channel": ["web", "web", "shop"],
         },
@@ -122,7 +130,12 @@ def test_values_worked_out_by_hand(kind: str, expected: float) -> None:
 def test_a_sum_of_decimals_is_exact_whatever_the_order() -> None:
     amounts = [0.1] * 10 + [1e9, 0.2, -1e9]
     table = pl.DataFrame(
-        {"customer": ["c"] * 13, "ordered_at": [AS_OF_MOMENT - timedelta(days=1)] * 13, "amount": amounts, "channel": ["x"] * 13},
+        {
+            "customer": ["c"] * 13,
+            "ordered_at": [AS_OF_MOMENT - timedelta(days=1)] * 13,
+            "amount": amounts,
+            "channel": ["x"] * 13,
+        },
         schema_overrides={"ordered_at": pl.Datetime("us", "UTC")},
     )
 

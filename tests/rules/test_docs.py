@@ -34,7 +34,9 @@ def test_a_kind_explains_itself_and_its_example_is_valid(seam: str, kind: str) -
 
 
 def commands(app: typer.Typer, prefix: str = "") -> set[str]:
-    found = {prefix + (command.name or command.callback.__name__) for command in app.registered_commands if command.callback}
+    found = {
+        prefix + (command.name or command.callback.__name__) for command in app.registered_commands if command.callback
+    }
     for group in app.registered_groups:
         found |= commands(group.typer_instance, f"{prefix}{group.name} ") if group.typer_instance else set()
     return found

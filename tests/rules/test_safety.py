@@ -18,7 +18,9 @@ def test_nothing_runs_code_from_data(path: Path) -> None:
     text = path.read_text()
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Import | ast.ImportFrom):
-            names = {alias.name.split(".")[0] for alias in node.names} | {(getattr(node, "module", "") or "").split(".")[0]}
+            names = {alias.name.split(".")[0] for alias in node.names} | {
+                (getattr(node, "module", "") or "").split(".")[0]
+            }
             assert not names & BANNED_MODULES
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
             assert node.func.id not in BANNED_CALLS
@@ -37,7 +39,9 @@ def test_only_the_command_line_reads_the_clock(path: Path) -> None:
 
 
 def test_no_committed_file_names_a_host_of_packages() -> None:
-    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
+    tracked = subprocess.run(
+        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.splitlines()
     hosts = re.compile("pypi" + r"\.org|files\.python" + "hosted", re.IGNORECASE)
     for name in tracked:
         path = ROOT / name

@@ -3,7 +3,21 @@
 import subprocess
 import sys
 
-HEAVY = ("polars", "numpy", "sklearn", "xgboost", "onnx", "onnxruntime", "pandera", "hydra", "omegaconf", "pydantic", "psycopg", "dvc", "yaml")
+HEAVY = (
+    "polars",
+    "numpy",
+    "sklearn",
+    "xgboost",
+    "onnx",
+    "onnxruntime",
+    "pandera",
+    "hydra",
+    "omegaconf",
+    "pydantic",
+    "psycopg",
+    "dvc",
+    "yaml",
+)
 
 
 def test_help_imports_no_heavy_library() -> None:
