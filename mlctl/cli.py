@@ -55,6 +55,10 @@ class Stopped(BaseException):
         self.exit_code = EXIT_INTERRUPTED if number == signal.SIGINT else EXIT_TERMINATED
 
 
+_signals: list[Stopped] = []
+"""What asked this command to stop, also where a library made another exception of it."""
+
+
 @app.command(rich_help_panel="Work", context_settings={"ignore_unknown_options": True})
 def run(
     project: Project,
@@ -337,7 +341,8 @@ def _options(
 
 
 def _stop(number: int, _: object) -> NoReturn:
-    raise Stopped(number)
+    _signals.append(Stopped(number))
+    raise _signals[-1]
 
 
 def main() -> None:
@@ -362,14 +367,18 @@ def _outcome(command: Callable[[], None]) -> int:
     except MlctlError as error:
         console.error(error, _state["json"])
         return error.exit_code
-    except Stopped as stopped:
-        console.words("stopped; nothing is half-written, the same command goes on")
-        return stopped.exit_code
     except BrokenPipeError:
         # the reader went away (`| head`): not an error of ours, and nothing can be written any more
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except Exception as bug:  # noqa: BLE001 - the outermost edge: a bug becomes one line and a file
+    except BaseException as bug:
+        if _signals:
+            # whatever a library on the way made of it: Rust tells it as a panic of its own
+            console.words("stopped; nothing is half-written, the same command goes on")
+            return _signals[0].exit_code
+        if not isinstance(bug, Exception):
+            raise
+        # the outermost edge: a bug becomes one line and a file
         console.words(f"error:  a bug in mlctl: {type(bug).__name__}: {bug}")
         console.words(f"where:  {crash_file(bug)}")
         console.words("next:   please report it with that file")

@@ -119,7 +119,7 @@ def reproduce(project: str, downstream_of: str | None, log: Path, hear: Callable
         hear: Called as things happen with (`start`, stage) and (`line`, text of a stage).
 
     Raises:
-        StoppedError: A stage was killed.
+        StoppedError: A stage or DVC was killed.
         ConflictError: Another DVC works on the same files.
         ExternalError: DVC failed by itself.
     """
@@ -149,10 +149,12 @@ def reproduce(project: str, downstream_of: str | None, log: Path, hear: Callable
     failure = _failed("dvc repro", f"{_last_line(printed)} (all of it: {log})")
     _remove_half_written()
     write_text(log, printed)
+    if code < 0:
+        raise StoppedError.killed("dvc repro", -code)
     if not exited:
         raise failure
     if int(exited["code"]) < 0:
-        raise StoppedError.killed(exited["stage"], -int(exited["code"]))
+        raise StoppedError.killed(f"stage {exited['stage']}", -int(exited["code"]))
     said = tuple((match["heading"], match["text"]) for match in _TOLD.finditer(printed))
     return Reproduction(_stage_runs(seen, before, _locked()), int(exited["code"]), exited["stage"], said)
 

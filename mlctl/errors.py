@@ -60,10 +60,10 @@ class StoppedError(MlctlError):
     exit_code = EXIT_STOPPED
 
     @classmethod
-    def killed(cls, stage: str, number: int) -> StoppedError:
-        """A stage's process was ended by a signal, such as the kernel's when memory runs out."""
+    def killed(cls, what: str, number: int) -> StoppedError:
+        """A process of ours was ended by a signal, such as the kernel's when memory runs out."""
         return cls(
-            f"stage {stage} was killed by signal {number}",
+            f"{what} was killed by signal {number}",
             why="somebody ended it, or the machine ran out of memory" if number == SIGKILL else "",
             next_step="nothing is half-written; the same command goes on",
         )

@@ -122,7 +122,7 @@ def test_a_file_where_a_folder_should_be_is_an_external_error(tmp_path):
 
 
 def test_canonical_json_is_one_text_for_one_value(tmp_path):
-    assert canonical_json({"b": [1, None], "a": "ü"}) == canonical_json(dict([("a", "ü"), ("b", [1, None])]))
+    assert canonical_json({"b": [1, None], "a": "ü"}) == canonical_json({"a": "ü", "b": [1, None]})
     assert canonical_json({"a": "ü"}) == '{\n  "a": "ü"\n}\n'
     with pytest.raises(ValueError, match="not JSON compliant"):
         canonical_json([float("nan")])

@@ -342,7 +342,7 @@ def test_all_columns_are_looked_up_but_key_label_and_the_excluded():
 
 @pytest.mark.parametrize("twins", [("MonthlyCharges", "monthly_charges"), ("a-b", "a b"), ("A", "a")])
 def test_two_columns_of_the_same_snake_case_name_are_refused(twins):
-    found = plain_customers(customer_id=["a"], Churn=["Yes"], **dict.fromkeys(twins, [1]))
+    found = plain_customers(customer_id=["a"], Churn=["Yes"], **{key: [1] for key in twins})
 
     with pytest.raises(DataError, match="cannot be computed") as caught:
         plain_plan(found, {"profile": {"kind": "lookup", "source": "customers", "columns": "all"}})

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from datetime import UTC, datetime
 from typing import Any
 
 import polars as pl
@@ -18,8 +19,14 @@ def orders(rows: int = 10) -> pl.DataFrame:
             "order_id": [f"o{i}" for i in range(rows)],
             "amount": [float(i) for i in range(rows)],
             "channel": ["web" for _ in range(rows)],
+            "ordered_at": [datetime(2026, 1, 1, i, tzinfo=UTC) for i in range(rows)],
         },
-        schema={"order_id": pl.String, "amount": pl.Float64, "channel": pl.String},
+        schema={
+            "order_id": pl.String,
+            "amount": pl.Float64,
+            "channel": pl.String,
+            "ordered_at": pl.Datetime("us", "UTC"),
+        },
     )
 
 
@@ -67,7 +74,7 @@ def test_the_contract_names_the_rows_of_every_broken_rule() -> None:
 
 def test_a_missing_a_mistyped_and_an_extra_column_are_told() -> None:
     table = orders().rename({"channel": "chanel"}).with_columns(pl.col("amount").cast(pl.String))
-    rules = {"amount": {"type": "number"}, "channel": {}, "order_id": {}}
+    rules = {"amount": {"type": "number"}, "channel": {}, "order_id": {}, "ordered_at": {}}
 
     found = {
         finding.rule: finding.severity
@@ -124,3 +131,14 @@ def test_damaged_text_is_found_and_honest_text_is_left_alone() -> None:
     (finding,) = run("mojibake", table, columns=["channel"])
 
     assert [table["channel"][row] for row in finding.rows] == damaged
+
+
+def test_a_moment_before_the_beginning_or_none_at_all_is_named() -> None:
+    table = orders(3).with_columns(
+        pl.Series("ordered_at", [datetime(1970, 1, 1, tzinfo=UTC), None, datetime(2024, 1, 1, tzinfo=UTC)])
+    )
+
+    (finding,) = run("time", table, severity="quarantine")
+
+    assert finding.rule == "orders.ordered_at.impossible"
+    assert finding.rows == (0, 1)
