@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from mlctl import config, dvc, lineage, snapshot
-from mlctl.errors import EXIT_REFUSED, ConfigError, DataError, IntegrityError, Relayed
+from mlctl.errors import EXIT_REFUSED, ConfigError, DataError, IntegrityError, MlctlError, Relayed
 from mlctl.files import canonical_json, lock, read_json, sha256_of
 from mlctl.spec import Project
 from mlctl.stages import ORDER, Report
@@ -125,16 +125,25 @@ def sweep(places: Places, overrides: Sequence[str], now: datetime, tell: Tell) -
         _refuse_data_overrides(combination)
         config.compose(places, combination)
     runs = []
-    for index, combination in enumerate(combinations, 1):
-        tell("sweep", f"{index} of {len(combinations)}: {' '.join(combination)}")
-        runs.append(run(places, combination, now, tell))
+    try:
+        for index, combination in enumerate(combinations, 1):
+            tell("sweep", f"{index} of {len(combinations)}: {' '.join(combination)}")
+            runs.append(run(places, combination, now, tell))
+    except MlctlError:
+        _back(places, tell)
+        raise
+    _back(places, tell)
+    return runs
+
+
+def _back(places: Places, tell: Tell) -> None:
+    """Ends a sweep: what lies in the workspace is of the committed configuration again."""
     tell("sweep", "back to the committed configuration")
     with lock(places.lock, f"projects/{places.name}"):
         config.write_params(places, config.compose(places))
         done = _reproduce(places, None, lambda *_: None)
         if done.exit_code not in (0, EXIT_REFUSED):
             raise _failure(places, done)
-    return runs
 
 
 def stage(name: str, places: Places, tell: Tell) -> Report:

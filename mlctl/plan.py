@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from mlctl import kinds
 from mlctl.errors import DataError
+from mlctl.features import row_expression
 from mlctl.spec import Entity, Label, Project, label_options
 from mlctl.times import duration
 
@@ -168,7 +169,7 @@ def select(table: pl.DataFrame, condition: str, key: str) -> pl.Series:
     import polars as pl
 
     try:
-        found = table.select(pl.sql_expr(condition).cast(pl.Boolean).fill_null(False)).to_series()
+        found = table.select(row_expression(condition).cast(pl.Boolean).fill_null(False)).to_series()
     except (pl.exceptions.PolarsError, pl.exceptions.SQLInterfaceError) as error:
         raise DataError.bad_expression(key, condition, _first_line(error)) from error
     return found if len(found) == table.height else pl.Series([bool(found[0])] * table.height, dtype=pl.Boolean)
@@ -226,7 +227,7 @@ def _ordered(features: Mapping[str, Any], columns: Sequence[Column]) -> dict[str
         ready = []
         for name, options in waiting.items():
             try:
-                needs = set(pl.sql_expr(options.sql).meta.root_names())
+                needs = set(row_expression(options.sql).meta.root_names())
             except (pl.exceptions.PolarsError, pl.exceptions.SQLInterfaceError) as error:
                 raise DataError.bad_expression(f"features.{name}.sql", options.sql, _first_line(error)) from error
             for unknown in sorted(needs - set(every)):
@@ -355,7 +356,7 @@ def _expression(name: str, sql: str, features: pl.DataFrame) -> pl.Series:
     import polars as pl
 
     try:
-        value = _evaluated(features, pl.sql_expr(sql).alias(name))
+        value = _evaluated(features, row_expression(sql).alias(name))
     except (pl.exceptions.PolarsError, pl.exceptions.SQLInterfaceError) as error:
         raise DataError.bad_expression(f"features.{name}.sql", sql, _first_line(error)) from error
     if len(value) != features.height:

@@ -11,6 +11,7 @@ import pytest
 
 from mlctl import spec
 from mlctl.errors import DataError
+from mlctl.features import row_expression
 from mlctl.plan import AS_OF, compile_plan, compute, outcomes, population, select
 from tests.test_spec import VALID
 
@@ -311,6 +312,38 @@ def test_a_column_that_is_not_there_is_a_data_error(feature):
     with pytest.raises(DataError) as caught:
         compute(planned({"f": feature}, found), found, spine(("a", T)))
     assert "features.f" in str(caught.value) or "'f'" in str(caught.value) or "f.where" in str(caught.value)
+
+
+BEYOND = ["spend / avg(spend)", "max(spend)", "count(*)", "spend - lag(spend) over (order by spend)", "row_number() over (order by spend)", "corr(spend, spend)", "covar(spend, spend)", "quantile_cont(spend, 0.5)",
+          "median(spend)", "first(spend)", "stddev(spend)", "spend + count(distinct spend)",
+          "spend > (select 1)", "now()", "current_date", "CURRENT_TIMESTAMP"]  # fmt: skip
+
+
+@pytest.mark.parametrize("sql", BEYOND)
+def test_an_expression_that_looks_at_other_rows_or_at_the_clock_is_refused(sql):
+    found = tables([("a", T - DAY, 1.0)])
+    features = {"spend": {"kind": "sum", "source": "orders", "column": "amount"}}
+
+    with pytest.raises(DataError, match="cannot be computed"):
+        planned({**features, "x": {"kind": "sql", "sql": sql}}, found)
+    with pytest.raises(DataError, match="cannot be computed"):
+        select(pl.DataFrame({"spend": [1.0, 2.0]}), sql, "cohorts.x")
+    where = {"kind": "count", "source": "orders", "where": sql.replace("spend", "amount")}
+    with pytest.raises(DataError, match="cannot be computed"):
+        compute(planned({"f": where}, found), found, spine(("a", T)))
+
+
+OWN = ["spend / nullif(spend, 0)", "case when spend > 1 then 'now()' else 'Len' end", "coalesce(spend, 0) + 1", "spend between 1 and 2", "name in ('Agg', 'x')",
+       "upper(name) like 'A%'", "length(name)", "greatest(spend, 1)", "round(ln(spend), 2)", "name || 'Sort'", "not (spend is null)", "cast(spend as int)",
+       "substr(name, 1, 1)", "Len + Agg", "sqrt(abs(spend))", "1.5", "name = 'current_date'", "strpos(name, 'x')", "left(name, 1)",
+       "replace(name, 'A', 'b')", "spend % 2", "pow(spend, 2)", "concat(name, 'x')", "if(spend > 1, 1, 0)", "sign(spend)", "mod(spend, 2)"]  # fmt: skip
+
+
+@pytest.mark.parametrize("sql", OWN)
+def test_an_expression_over_its_own_row_is_computed(sql):
+    rows = pl.DataFrame({"spend": [1.0, 2.0], "name": ["a", "Agg"], "Len": [1, 2], "Agg": [3, 4]})
+
+    assert rows.select(row_expression(sql)).height in (1, 2)
 
 
 def plain_customers(**columns: list) -> dict[str, pl.DataFrame]:

@@ -8,6 +8,8 @@ integers, moments and sets and never float sums. A *lookup* takes what a slowly 
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Protocol
 
@@ -23,6 +25,10 @@ Form = Literal["aggregate", "lookup", "expression"]
 
 FIXED_POINT: Final = 1_000_000
 """Sums are kept as whole millionths: integer addition has no order, so threads and tiles cannot change a bit."""
+
+_OTHER_ROWS: Final = frozenset({"Agg", "Over", "SubPlan", "Explode", "Correlation", "Quantile"})
+_QUOTED: Final = re.compile(r"'[^']*'|\"[^\"]*\"")
+_CLOCK: Final = re.compile(r"\b(?:now\s*\(|current_(?:timestamp|date|time)\b|local(?:timestamp|time)\b)", re.IGNORECASE)
 
 
 class FeatureOptions(Record):
@@ -75,3 +81,29 @@ class Aggregate(Protocol):
     def finalize(self, options: Any, state: Mapping[str, pl.Expr]) -> pl.Expr:
         """The value, from the state columns and the column `as_of`."""
         ...
+
+
+def row_expression(sql: str) -> pl.Expr:
+    """An SQL expression whose value in a row hangs on that row alone, so that one row and many have the same value.
+
+    Raises:
+        polars.exceptions.SQLInterfaceError: It cannot be parsed, looks at other rows (`avg`, `over`, `count`), or reads
+            the clock.
+    """
+    import polars as pl
+
+    if _CLOCK.search(_QUOTED.sub("", sql)):
+        raise pl.exceptions.SQLInterfaceError("it reads the clock; a value may hang on as_of alone")
+    expression = pl.sql_expr(sql)
+    if _beyond_its_row(json.loads(expression.meta.serialize(format="json"))):
+        raise pl.exceptions.SQLInterfaceError("it looks at other rows (an aggregate, a window or a subquery)")
+    return expression
+
+
+def _beyond_its_row(node: Any, key: str = "") -> bool:
+    if isinstance(node, dict):
+        return any(name in _OTHER_ROWS or _beyond_its_row(value, name) for name, value in node.items())
+    if isinstance(node, list):
+        return any(_beyond_its_row(item, key) for item in node)
+    # the count of rows is a plain word in polars' form; names and texts are not meant
+    return node == "Len" and key not in ("Column", "String", "StringOwned")

@@ -117,7 +117,7 @@ def message_id(who: Whole, turn: Whole) -> pl.Series:
 def _moments(customers: int, seed: int, end: int) -> tuple[Whole, Whole, Whole, Whole]:
     """Every message before `end`: its customer's number, its turn, its moment and its true team.
 
-    Who is about to leave writes four times as often, and about money and parcels.
+    Who is about to leave waits a quarter as long before the next message, and writes about money and parcels.
     """
     import numpy as np
 

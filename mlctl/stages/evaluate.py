@@ -148,14 +148,12 @@ def _write(
     write_with(
         places.evaluation / "scores.parquet", lambda temporary: table.write_parquet(temporary, compression="zstd")
     )
+    models, own = report["everybody"]["models"], report["model"]
+    first = next(iter(project.metrics))
     small = {
         "rows": report["test_set"]["rows"],
-        **{name: values["value"] for name, values in report["everybody"]["models"][report["model"]].items()},
-        "below": {
-            model: {name: values["value"] for name, values in found.items()}
-            for model, found in report["everybody"]["models"].items()
-            if model != report["model"]
-        },
+        **{name: values["value"] for name, values in models[own].items()},
+        "below": {model: found[first]["value"] for model, found in models.items() if model != own},
     }
     write_json(places.metrics / "evaluation.json", small)
     write_text(places.plots / "calibration.csv", _calibration(rows["label"].to_numpy(), scores[report["model"]]))
