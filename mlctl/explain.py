@@ -91,6 +91,10 @@ def _value_lines(key: str, places: Places) -> list[str]:
         value = config.value_at(composed.mapping, key)
     except (KeyError, IndexError, TypeError, ValueError):
         return []
+    if key == "database.dsn" and value:
+        from mlctl.database import masked
+
+        value = masked(value)
     lines = [f"{key} = {value!r} in {places.folder}"]
     nearest = key
     while nearest and nearest not in composed.origins:

@@ -17,7 +17,7 @@ import socket
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
@@ -122,6 +122,15 @@ def read_json(path: Path, next_step: str = "mlctl run projects/NAME") -> Any:
         raise IntegrityError.refused(str(path), f"it is not JSON: {error}", next_step) from error
 
 
+def without_secrets(words: Sequence[str]) -> str:
+    """Words of a command line in one line, without the secret that a dsn may hold.
+
+    >>> without_secrets(["mlctl", "run", "churn", "database.dsn=postgresql://ann:s3cret@db/scores"])
+    'mlctl run churn database.dsn=***'
+    """
+    return " ".join(re.sub(r"(?s)(dsn=).*", r"\1***", word) for word in words)
+
+
 @contextmanager
 def lock(path: Path, what: str, wait_s: float = 0.0) -> Iterator[None]:
     """Holds an exclusive lock on `path` while the block runs; the kernel frees it when the process dies.
@@ -147,7 +156,7 @@ def lock(path: Path, what: str, wait_s: float = 0.0) -> Iterator[None]:
         stream.seek(0)
         stream.truncate()
         stream.write(
-            f"pid {os.getpid()} on {socket.gethostname()}: {' '.join([Path(sys.argv[0]).name, *sys.argv[1:]])}\n"
+            f"pid {os.getpid()} on {socket.gethostname()}: {without_secrets([Path(sys.argv[0]).name, *sys.argv[1:]])}\n"
         )
         stream.flush()
         yield

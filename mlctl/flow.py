@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from mlctl import config, dvc, lineage, snapshot
 from mlctl.errors import EXIT_REFUSED, ConfigError, DataError, IntegrityError, MlctlError, Relayed
-from mlctl.files import canonical_json, lock, read_json, sha256_of
+from mlctl.files import canonical_json, lock, read_json, sha256_of, without_secrets
 from mlctl.spec import Project
 from mlctl.stages import ORDER, Report
 from mlctl.times import moment_text
@@ -95,7 +95,7 @@ def run(places: Places, overrides: Sequence[str], now: datetime, tell: Tell) -> 
     """
     started = time.monotonic()
     with lock(places.lock, f"projects/{places.name}"):
-        changes = [override for override in overrides if override.partition("=")[0].split(".")[0] != _OF_ACT]
+        changes = [override for override in overrides if _section(override) != _OF_ACT]
         composed = config.compose(places, overrides)
         _refuse_data_overrides(changes)
         plain = config.compose(places) if changes != list(overrides) else composed
@@ -127,7 +127,7 @@ def sweep(places: Places, overrides: Sequence[str], now: datetime, tell: Tell) -
     runs = []
     try:
         for index, combination in enumerate(combinations, 1):
-            tell("sweep", f"{index} of {len(combinations)}: {' '.join(combination)}")
+            tell("sweep", f"{index} of {len(combinations)}: {without_secrets(combination)}")
             runs.append(run(places, combination, now, tell))
     except MlctlError:
         _back(places, tell)
@@ -187,14 +187,14 @@ def publish(places: Places, project: Project, now: datetime, tell: Tell) -> Publ
         ExternalError: The database.
     """
     from mlctl import database, generations
-    from mlctl.release import open_release
+    from mlctl.release import open_release, read_manifest
 
     tell("score", "")
     again = f"mlctl run projects/{places.name}"
     taken = snapshot.read(places)
     if taken is None:
         raise IntegrityError.missing(str(places.data), again)
-    manifest = read_json(places.release / "manifest.json", again)
+    manifest = read_manifest(places.release, again)
     run_id = sha256_of(canonical_json([places.name, moment_text(taken.as_of), taken.version, manifest["id"]]))[:16]
     where = config.with_secrets(project.database)
     with database.open_database(where, Path.cwd()) as connection:
@@ -254,9 +254,14 @@ def _reach_database(project: Project) -> None:
             pass
 
 
+def _section(override: str) -> str:
+    """The section that an override changes, such as `database` for `++database.keep=3`."""
+    return override.lstrip("+~").partition("=")[0].split(".")[0]
+
+
 def _refuse_data_overrides(overrides: Sequence[str]) -> None:
     for override in overrides:
-        if override.lstrip("+~").partition("=")[0].split(".")[0] in _OF_DATA:
+        if _section(override) in _OF_DATA:
             why = "an experiment is run on the snapshot that everybody has; edit project.yaml to change what is read"
             raise ConfigError.bad_override(override, why)
 

@@ -284,7 +284,7 @@ def _aggregate(
         groups.setdefault((column.part, options.where), []).append((column, options))
     result = rows
     for (window, where), members in groups.items():
-        name = members[0][0].feature
+        name = members[0][0].feature if members[0][0].feature == "label" else f"features.{members[0][0].feature}"
         chosen = events if window == "all" else events.filter(pl.col(EVENT_TIME) >= as_of - duration(window))
         if where is not None:
             chosen = chosen.filter(select(chosen, where, f"{name}.where"))

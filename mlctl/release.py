@@ -79,15 +79,12 @@ def seal(folder: Path, contents: Mapping[str, bytes | str], about: Mapping[str, 
     return identity
 
 
-def open_release(folder: Path, next_step: str) -> Release:
-    """Opens a release after proving that it is whole, safe and answers as sealed.
+def read_manifest(folder: Path, next_step: str) -> dict[str, Any]:
+    """The manifest, after proving that it and every file that it names are as they were sealed.
 
     Raises:
-        IntegrityError: A file is missing or changed, the graph is not of its kind, or a golden row is answered
-            differently.
+        IntegrityError: A file is missing or changed.
     """
-    import polars as pl
-
     manifest = read_json(folder / "manifest.json", next_step)
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         raise IntegrityError.refused(
@@ -103,6 +100,19 @@ def open_release(folder: Path, next_step: str) -> Release:
             raise IntegrityError.damaged(str(folder / name), str(manifest["files"].get(name)), found, next_step)
     if sha256_of(canonical_json(manifest["files"]))[:16] != manifest["id"]:
         raise IntegrityError.refused(str(folder), "its id is not the hash of its files", next_step)
+    return manifest
+
+
+def open_release(folder: Path, next_step: str) -> Release:
+    """Opens a release after proving that it is whole, safe and answers as sealed.
+
+    Raises:
+        IntegrityError: A file is missing or changed, the graph is not of its kind, or a golden row is answered
+            differently.
+    """
+    import polars as pl
+
+    manifest = read_manifest(folder, next_step)
     project, faults = spec.read(read_json(folder / "project.json"))
     if project is None:
         raise IntegrityError.refused(str(folder / "project.json"), str(faults[0]), next_step)

@@ -21,6 +21,8 @@ from mlctl.errors import ConfigError, Fault, did_you_mean, listed
 from mlctl.kinds import Record
 from mlctl.times import Duration, Moment, duration
 
+_FROM_ENVIRONMENT: Final = re.compile(r"\$\{oc\.env:[^}]*\}")
+_PASSWORD: Final = re.compile(r"://[^@/]*:[^@/]+@|password\s*=\s*\S", re.IGNORECASE)
 NAME: Final = re.compile(r"[a-z_][a-z0-9_]*")
 ONE_KIND: Final = {"model": "models", "serving": "serving"}
 """Sections that are of one kind, and their seam."""
@@ -140,6 +142,8 @@ class Database(Record):
     def _dsn_of_postgres(self) -> Database:
         if (self.kind == "postgres") != (self.dsn is not None):
             raise ValueError("`kind: postgres` needs a `dsn`; `kind: embedded` has none")
+        if self.dsn is not None and _PASSWORD.search(_FROM_ENVIRONMENT.sub("", self.dsn)):
+            raise ValueError("`dsn` holds a password; put the whole dsn into the environment, `dsn: ${oc.env:NAME}`")
         return self
 
 

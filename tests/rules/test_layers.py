@@ -8,8 +8,8 @@ import pytest
 ROOT = Path(__file__).parents[2]
 ROWS = """
 errors
-findings files times strict_yaml crash
-kinds
+findings files times strict_yaml
+kinds crash
 spec
 workspace
 config lineage
