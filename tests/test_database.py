@@ -17,6 +17,14 @@ from mlctl.errors import ExternalError
 from mlctl.spec import Database
 
 EMBEDDED = Database()
+
+
+def from_environment(dsn: str, **changes: int) -> Database:
+    """A database whose connection string came from the environment: YAML may not hold a password."""
+    named = Database(kind="postgres", dsn="${oc.env:SCORES_DSN}", **changes)
+    return named.model_copy(update={"dsn": dsn})
+
+
 STARTS = "import sys; from pathlib import Path; from mlctl.database import start; start(Path(sys.argv[1]))"
 
 
@@ -163,7 +171,7 @@ def test_a_given_database_is_reached_by_its_connection_string(postgres_root: Pat
 def test_an_unreachable_database_is_told_without_its_password(dsn: str, tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # bound and not listening: whoever connects is refused
-        given = Database(kind="postgres", dsn=dsn.format(port=taken.getsockname()[1]), connect_timeout_s=2)
+        given = from_environment(dsn.format(port=taken.getsockname()[1]), connect_timeout_s=2)
         with pytest.raises(ExternalError) as told, open_database(given, tmp_path):
             pass
     assert told.value.exit_code == 7
@@ -189,7 +197,7 @@ def test_a_wrong_password_is_told_without_the_password(postgres_root: Path) -> N
         try:
             connection.execute("SELECT pg_reload_conf()")
             dsn = server_url(postgres_root).replace("//postgres@", "//ann:s3cret@")
-            told = _refusal(Database(kind="postgres", dsn=dsn), postgres_root)
+            told = _refusal(from_environment(dsn), postgres_root)
         finally:
             rules.write_text(before)
             connection.execute("SELECT pg_reload_conf()")

@@ -208,9 +208,31 @@ def test_outcomes_keep_their_type():
 
 
 def test_a_database_does_not_show_its_secret():
-    database = spec.Database.model_validate({"kind": "postgres", "dsn": "postgresql://u:geheim@h/db"})
+    database = spec.Database.model_validate({"kind": "postgres", "dsn": "${oc.env:SCORES_DSN}"})
+    database = database.model_copy(update={"dsn": "postgresql://u:geheim@h/db"})
 
     assert "geheim" not in repr(database)
+
+
+@pytest.mark.parametrize(
+    "dsn",
+    ["postgresql://u:geheim@h/db", "host=h password=geheim", "host=h Password = 'x'", "postgresql://h/d?password=x"],
+)
+def test_a_password_in_the_yaml_is_refused_without_being_shown(dsn):
+    _, faults = spec.read(changed(database={"kind": "postgres", "dsn": dsn}))
+
+    (fault,) = faults
+    assert fault.key == "database"
+    assert "`dsn` holds a password" in fault.message
+    assert dsn not in str(fault)
+
+
+@pytest.mark.parametrize("dsn", ["${oc.env:DSN}", "postgresql://u@h/db", "postgresql://u:${oc.env:PW}@h/db", "host=h"])
+def test_a_connection_string_without_a_written_password_is_taken(dsn):
+    project, faults = spec.read(changed(database={"kind": "postgres", "dsn": dsn}))
+
+    assert faults == []
+    assert project.database.dsn == dsn
 
 
 @pytest.mark.parametrize(("text", "hours"), [("1h", 1), ("36h", 36), ("30d", 720), ("2w", 336), ("99999d", 2_399_976)])
