@@ -195,7 +195,8 @@ def _columns_of(
     wanted = [project.entity.key, getattr(options, "column", None), *_named_columns(options)]
     for column in wanted:
         if column is not None and column not in schema:
-            raise DataError.missing_column(options.source, column, schema, f"features.{name}")
+            wanted_by = "entity.key" if column == project.entity.key else f"features.{name}"
+            raise DataError.missing_column(options.source, column, schema, wanted_by)
     if options.form == "aggregate":
         if len(options.windows) == 1:
             return [Column(name, name, options.windows[0])]

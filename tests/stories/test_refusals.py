@@ -22,6 +22,7 @@ EDITS = {
     "an unknown source": ("spend: {kind: sum, source: orders", "spend: {kind: sum, source: order", 2, ["did you mean 'orders'?"]),
     "the environment": ("about: Who", "owner: ${oc.env:HOME}\nabout: Who", 2, ["owner: reads the environment"]),
     "a missing column": ("column: amount_eur", "column: amount", 3, ["has no column 'amount'", "features.spend"]),
+    "a key that no table has": ("key: customer_id", "key: customer", 3, ["has no column 'customer'", "correct entity.key"]),
     "a label of one outcome": ("is: 0}", "is: 12345}", 3, ["the label does not vary", "a model needs both outcomes"]),
     "a check that fails": ("severity: quarantine", "severity: fail", 3, ["the data broke its contract", "26 repeated rows"]),
     "an outcome of tomorrow": ("label:", "split: {train: [2026-01-01], test: [2026-10-01]}\nlabel:", 3, ["is known 90d later"]),
