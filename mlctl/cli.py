@@ -157,7 +157,7 @@ def gate(
 
     if format not in ("table", "json", "md", "github"):
         raise ConfigError.bad_override(f"--format {format}", "it is one of table, json, md, github")
-    reports = [flow.stage("gate", places, lambda *_: None) for places in _enter_all(projects, format == "json")]
+    reports = [flow.stage("gate", places) for places in _enter_all(projects, format == "json")]
     records = [report.data for report in reports]
     for report in reports:
         console.stage_line("gate", f"{report.data['project']}: {report.line}")
@@ -266,7 +266,7 @@ def stop() -> None:
 def _run_stage(name: str, project: str, json: bool) -> None:
     from mlctl import console, flow
 
-    report = flow.stage(name, _enter(project, json), console.stage_line)
+    report = flow.stage(name, _enter(project, json))
     for line in (report.line, *report.details):
         console.stage_line(name, line)
     if json:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
@@ -63,17 +62,14 @@ def error(problem: MlctlError, as_json: bool = False) -> None:
 
 @contextmanager
 def progress() -> Iterator[Tell]:
-    """A `tell` that shows what stage is at work: a line a report, and on a terminal the seconds of the present one."""
+    """A `tell` that shows what stage is at work: a line a report, and on a terminal the present one."""
     console = _words()
-    current: dict[str, Any] = {"stage": "", "since": time.monotonic()}
     if not console.is_terminal:
         yield _plain_tell
         return
     with console.status("starting") as status:
 
         def tell(stage: str, line: str) -> None:
-            if stage != current["stage"]:
-                current.update(stage=stage, since=time.monotonic())
             if line:
                 console.print(f"  [bold cyan]{stage:<9}[/] ", end="")
                 console.print(_safe(line), markup=False)

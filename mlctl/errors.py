@@ -91,6 +91,16 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     return f"did you mean {nearest[0]!r}?" if nearest else ""
 
 
+def first_line(error: BaseException) -> str:
+    """What a library's exception says, in one line; its class where it says nothing.
+
+    >>> first_line(ValueError("no such column")), first_line(KeyError())
+    ('no such column', 'KeyError')
+    """
+    text = str(error).strip()
+    return text.splitlines()[0] if text else type(error).__name__
+
+
 def listed(words: Iterable[object], most: int = 12) -> str:
     """Words joined by commas, cut after `most` with the count of the rest.
 

@@ -98,10 +98,10 @@ def run(places: Places, overrides: Sequence[str], now: datetime, tell: Tell) -> 
         changes = [override for override in overrides if _section(override) != _OF_ACT]
         composed = config.compose(places, overrides)
         _refuse_data_overrides(changes)
-        plain = config.compose(places) if changes != list(overrides) else composed
         if not changes:
             _reach_database(composed.project)
-        config.write_params(places, composed if changes else plain)
+        # where to publish is no part of what is made: such overrides are not written down
+        config.write_params(places, config.compose(places) if overrides and not changes else composed)
         if dvc.enlist(places.name):
             tell("compose", f"added {places.name} to the projects in dvc.yaml")
         _ingest(places, composed.project, None, now, tell)
@@ -146,7 +146,7 @@ def _back(places: Places, tell: Tell) -> None:
             raise _failure(places, done)
 
 
-def stage(name: str, places: Places, tell: Tell) -> Report:
+def stage(name: str, places: Places) -> Report:
     """Runs one stage on what the stages before it left, by the composed params.yaml.
 
     Raises:

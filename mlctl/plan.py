@@ -16,7 +16,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from mlctl import kinds
-from mlctl.errors import DataError
+from mlctl.errors import DataError, first_line
 from mlctl.features import row_expression
 from mlctl.spec import Entity, Label, Project, label_options
 from mlctl.times import duration
@@ -171,7 +171,7 @@ def select(table: pl.DataFrame, condition: str, key: str) -> pl.Series:
     try:
         found = table.select(row_expression(condition).cast(pl.Boolean).fill_null(False)).to_series()
     except (pl.exceptions.PolarsError, pl.exceptions.SQLInterfaceError) as error:
-        raise DataError.bad_expression(key, condition, _first_line(error)) from error
+        raise DataError.bad_expression(key, condition, first_line(error)) from error
     return found if len(found) == table.height else pl.Series([bool(found[0])] * table.height, dtype=pl.Boolean)
 
 
@@ -230,7 +230,7 @@ def _ordered(features: Mapping[str, Any], columns: Sequence[Column]) -> dict[str
             try:
                 needs = set(row_expression(options.sql).meta.root_names())
             except (pl.exceptions.PolarsError, pl.exceptions.SQLInterfaceError) as error:
-                raise DataError.bad_expression(f"features.{name}.sql", options.sql, _first_line(error)) from error
+                raise DataError.bad_expression(f"features.{name}.sql", options.sql, first_line(error)) from error
             for unknown in sorted(needs - set(every)):
                 raise DataError.missing_column("features", unknown, every, f"features.{name}.sql")
             if needs <= made:
@@ -296,7 +296,7 @@ def _aggregate(
         try:
             states = chosen.group_by(key).agg(**tiles)
         except pl.exceptions.PolarsError as error:
-            raise DataError.bad_expression(name, source, _first_line(error)) from error
+            raise DataError.bad_expression(name, source, first_line(error)) from error
         joined = rows.join(states, on=key, how="left", maintain_order="left")
         result = result.with_columns(
             **{column.name: _final(joined, options, column.name) for column, options in members}
@@ -359,7 +359,7 @@ def _expression(name: str, sql: str, features: pl.DataFrame) -> pl.Series:
     try:
         value = _evaluated(features, row_expression(sql).alias(name))
     except (pl.exceptions.PolarsError, pl.exceptions.SQLInterfaceError) as error:
-        raise DataError.bad_expression(f"features.{name}.sql", sql, _first_line(error)) from error
+        raise DataError.bad_expression(f"features.{name}.sql", sql, first_line(error)) from error
     if len(value) != features.height:
         value = value.new_from_index(0, features.height)
     if value.dtype.is_float():
@@ -379,7 +379,3 @@ def _before(table: pl.DataFrame, time: str | None, end: datetime) -> pl.DataFram
     import polars as pl
 
     return table if time is None else table.filter(pl.col(time) < end)
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final
 
-from mlctl.errors import IntegrityError, listed
+from mlctl.errors import IntegrityError, first_line, listed
 from mlctl.models import Fitted
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def scorer(onnx: bytes, threads: int = 2) -> Scorer:
     try:
         session = onnxruntime.InferenceSession(onnx, settings, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime's errors share no class but this one
-        raise _refused(f"ONNX Runtime cannot load it: {_first_line(error)}") from error
+        raise _refused(f"ONNX Runtime cannot load it: {first_line(error)}") from error
 
     def score(matrix: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         rows = np.ascontiguousarray(matrix, dtype=np.float32)
@@ -137,14 +137,14 @@ def check_graph(onnx: bytes, allowed: frozenset[str], columns: int) -> None:
     try:
         model = load_from_string(onnx)
     except DecodeError as error:
-        raise _refused(f"it is no ONNX file: {_first_line(error)}") from error
+        raise _refused(f"it is no ONNX file: {first_line(error)}") from error
     worst = next(iter(_faults(model, allowed, columns)), None)
     if worst is not None:
         raise _refused(worst)
     try:
         checker.check_model(model)
     except checker.ValidationError as error:
-        raise _refused(f"it is no valid graph: {_first_line(error)}") from error
+        raise _refused(f"it is no valid graph: {first_line(error)}") from error
 
 
 def _faults(model: onnx.ModelProto, allowed: frozenset[str], columns: int) -> Iterable[str]:
@@ -186,7 +186,3 @@ def _shown(signature: tuple[str, int, tuple[int | None, ...] | None]) -> str:
 
 def _refused(why: str) -> IntegrityError:
     return IntegrityError.refused("the model's graph", why, "make the release again: mlctl package projects/NAME")
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from mlctl.errors import DataError
+from mlctl.errors import DataError, first_line
 from mlctl.sources import SourceOptions, Window
 from mlctl.sources._files import files_of, stacked
 from mlctl.sources._times import in_window
@@ -51,7 +51,7 @@ def _rows(options: Options, file: Path) -> pl.DataFrame:
         # a folder called `day=1` on the way to the file would otherwise become a column
         table = pl.read_parquet(file, glob=False, hive_partitioning=False)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
-        why = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        why = first_line(error)
         raise DataError.not_of_kind(options.name, "parquet", str(file), why) from error
     texts = [name for name, dtype in table.schema.items() if isinstance(dtype, pl.Categorical | pl.Enum)]
     return table.with_columns(pl.col(texts).cast(pl.String))

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlctl import dvc, kinds, snapshot
 from mlctl.config import section_digest
-from mlctl.errors import DataError, ExternalError, IntegrityError
+from mlctl.errors import DataError, ExternalError, IntegrityError, first_line
 from mlctl.files import lock, sha256_of_file, write_json, write_text, write_with
 from mlctl.snapshot import Snapshot
 from mlctl.sources import Window
@@ -102,9 +102,7 @@ def _read(name: str, options: Any, as_of: datetime) -> pl.DataFrame:
         lazy = kinds.load("sources", options.kind).scan(options, Window(None, as_of))
         table: pl.DataFrame = lazy.collect()
     except pl.exceptions.PolarsError as error:
-        raise DataError.not_of_kind(
-            name, options.kind, str(getattr(options, "path", "")), str(error).splitlines()[0]
-        ) from error
+        raise DataError.not_of_kind(name, options.kind, str(getattr(options, "path", "")), first_line(error)) from error
     if table.height == 0:
         raise DataError.empty(name, str(getattr(options, "path", f"sources.{name}")))
     for column in options.key:
