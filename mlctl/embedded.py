@@ -255,16 +255,25 @@ def _stop_server(folder: Path) -> None:
 def _make_data(folder: Path, account: dict[str, Any]) -> None:
     """Makes the data beside its place and renames it there: a killed initdb must not look like a database."""
     for half_made in folder.parent.glob("postgres.new.*"):
-        shutil.rmtree(half_made, ignore_errors=True)
+        _remove(half_made)
     fresh = Path(tempfile.mkdtemp(prefix="postgres.new.", dir=folder.parent))
     if account:
         os.chown(fresh, account["user"], account["group"])
     _reachable(fresh, account)
     said = _run(["initdb", *_INITDB], fresh, account)
     if not (fresh / "global" / "pg_control").exists():
-        shutil.rmtree(fresh, ignore_errors=True)
+        _remove(fresh)
         raise ExternalError.database(str(folder), f"initdb failed: {said}")
     fresh.rename(folder)
+
+
+def _remove(half_made: Path) -> None:
+    """Removes half-made data. The initdb of a killed command outlives it, and writes until it misses its files."""
+    for _ in range(_TRIES):
+        shutil.rmtree(half_made, ignore_errors=True)
+        if not half_made.exists():
+            return
+        time.sleep(_PAUSE_S)
 
 
 def _forget_dead(folder: Path) -> None:
