@@ -1,4 +1,4 @@
-"""From YAML to a project: read, compose (Hydra), resolve (OmegaConf), validate (`spec.read`).
+"""From YAML to a project: read, compose (Hydra), resolve (OmegaConf), validate (`validation.read`).
 
 Every value keeps its origin, so that a fault names file:line and who set it:
   * *project file*: `projects/NAME/project.yaml`;
@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from mlctl import spec
+from mlctl import spec, validation
 from mlctl.errors import ConfigError, Fault, did_you_mean, listed
 from mlctl.files import canonical_json, sha256_of, write_text
 from mlctl.strict_yaml import read_yaml, yaml_text
@@ -84,7 +84,7 @@ def compose(places: Places, overrides: Sequence[str] = ()) -> Composed:
     if mapping.get("name", places.name) != places.name:
         fault = Fault("name", f"{mapping['name']!r} is not the folder's name {places.name!r}")
         raise ConfigError.of_project(places.name, [_placed(fault, origins)])
-    project, faults = spec.read({**mapping, "name": places.name})
+    project, faults = validation.read({**mapping, "name": places.name})
     faults = [*faults, *_environment_faults(mapping)]
     if faults or project is None:
         placed = [_placed(fault, origins) for fault in faults]
@@ -121,7 +121,7 @@ def read_params(places: Places) -> spec.Project:
         raise ConfigError(f"{places.params} is missing", next_step=f"mlctl compose projects/{places.name}")
     mapping, lines = read_yaml(places.params)
     mapping.pop("mlctl", None)
-    project, faults = spec.read(mapping)
+    project, faults = validation.read(mapping)
     if project is None:
         origins = {key: Origin(f"{places.params}:{line}", "params.yaml") for key, line in lines.items()}
         raise ConfigError.of_project(places.name, [_placed(fault, origins) for fault in faults])

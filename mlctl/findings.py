@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-Severity = Literal["fail", "quarantine", "warn"]
+Severity = Literal["fail", "quarantine", "repair", "warn"]
 
 
 @dataclass(frozen=True)
@@ -14,7 +14,8 @@ class Finding:
     """One thing that a rule found.
 
     Attributes:
-        severity: `fail` stops the run, `quarantine` sets the rows aside, `warn` only tells.
+        severity: `fail` stops the run, `quarantine` sets the rows aside, `repair` mends them, `warn` only
+            tells.
         rule: The rule's reason code, `[a-z0-9_.]+`, such as `orders.amount_eur.max`.
         where: Table, column or artefact.
         value: What was found, for people.

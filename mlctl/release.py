@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from mlctl import kinds, runtime, spec
+from mlctl import kinds, runtime, spec, validation
 from mlctl.encoding import Encoding, encode
 from mlctl.errors import IntegrityError
 from mlctl.files import canonical_json, read_json, sha256_of, sha256_of_file, write_bytes, write_json
@@ -113,7 +113,7 @@ def open_release(folder: Path, next_step: str) -> Release:
     import polars as pl
 
     manifest = read_manifest(folder, next_step)
-    project, faults = spec.read(read_json(folder / "project.json"))
+    project, faults = validation.read(read_json(folder / "project.json"))
     if project is None:
         raise IntegrityError.refused(str(folder / "project.json"), str(faults[0]), next_step)
     encoding = Encoding.model_validate(read_json(folder / "encoding.json"))

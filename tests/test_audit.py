@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from mlctl import kinds, spec
+from mlctl import kinds, validation
 from mlctl.encoding import encode, learn
 from mlctl.errors import DataError
 from mlctl.models import TrainingTable
@@ -102,7 +102,7 @@ def world() -> dict[str, pl.DataFrame]:
 
 
 def opened(**sections: Any) -> Release:
-    project, faults = spec.read(
+    project, faults = validation.read(
         {
             **VALID, "checks": {}, "cohorts": {},
             "sources": {"customers": {"kind": "csv", "path": "c", "time": "changed_at"}, "orders": {"kind": "csv", "path": "o", "time": "ordered_at"}},

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mlctl import spec
+from mlctl import validation
 from mlctl.gates import judge
 from tests.test_spec import changed
 
@@ -36,7 +36,7 @@ def evaluation(
 
 
 def verdict(rule: dict[str, Any], **measured: Any):
-    project, faults = spec.read(
+    project, faults = validation.read(
         changed(
             cohorts={"new": "orders = 0", "few": "orders = 1", "gone": "orders = 2"},
             gate={"r": {"metric": "roc_auc", **rule}},

@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from mlctl import spec
+from mlctl import spec, validation
 from mlctl.errors import DataError
 from mlctl.features import row_expression
 from mlctl.plan import AS_OF, compile_plan, compute, outcomes, population, select
@@ -21,7 +21,7 @@ UTC_TIME = pl.Datetime("us", "UTC")
 
 
 def project(**sections: Any) -> spec.Project:
-    made, faults = spec.read({**VALID, "checks": {}, "cohorts": {}, **sections})
+    made, faults = validation.read({**VALID, "checks": {}, "cohorts": {}, **sections})
     assert made is not None, [str(fault) for fault in faults]
     return made
 

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 from onnx import helper, load_from_string
 
-from mlctl import kinds, release, runtime, spec
+from mlctl import kinds, release, runtime, validation
 from mlctl.encoding import encode, learn
 from mlctl.errors import ExternalError, IntegrityError
 from mlctl.files import canonical_json, sha256_of
@@ -28,7 +28,7 @@ AGAIN = "mlctl package projects/shop"
 
 
 def contents() -> dict[str, bytes | str]:
-    project, _ = spec.read({**VALID, "model": {"kind": "logistic"}})
+    project, _ = validation.read({**VALID, "model": {"kind": "logistic"}})
     assert project is not None
     encoding = learn(FEATURES)
     labels = (FEATURES["orders"].fill_null(0) > 3).cast(pl.Float32).to_numpy()

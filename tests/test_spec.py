@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from mlctl import kinds, spec
+from mlctl import kinds, spec, validation
+from mlctl.errors import ConfigError
 from mlctl.times import duration, moment, moment_text
 
 VALID: dict[str, Any] = {
@@ -44,18 +45,18 @@ def changed(**values: Any) -> dict[str, Any]:
 
 
 def faults(**values: Any) -> dict[str, str]:
-    project, found = spec.read(changed(**values))
+    project, found = validation.read(changed(**values))
     assert project is None
     return {fault.key: f"{fault.message}; {fault.hint}" for fault in found}
 
 
 def test_a_valid_mapping_is_read_to_a_project_that_reads_back_to_itself():
-    project, found = spec.read(VALID)
+    project, found = validation.read(VALID)
 
     assert found == []
     assert project is not None
     assert project.horizon_days() == 90.0
-    assert spec.read(project.mapping()) == (project, [])
+    assert validation.read(project.mapping()) == (project, [])
     assert project.mapping()["decide"] == {
         "threshold": 0.5, "above": "yes", "below": "no", "min_confidence": 0.0,
         "evidence": None, "min_evidence": 1.0, "fallback": "review",
@@ -104,7 +105,7 @@ def test_names_are_lower_case_words(section, name):
     mapping = changed()
     mapping[section][name] = next(iter(VALID[section].values()))
 
-    _, found = spec.read(mapping)
+    _, found = validation.read(mapping)
 
     assert [fault.key for fault in found] == [f"{section}.{name}"]
 
@@ -155,7 +156,7 @@ def test_an_aggregate_label_has_a_horizon_and_a_lookup_has_none():
     assert faults(label=lookup) == {
         "split.kind": "a label without a horizon has no time to split by; set split.kind: folds or random"
     }
-    project, found = spec.read(changed(label=lookup, split={"kind": "folds"}))
+    project, found = validation.read(changed(label=lookup, split={"kind": "folds"}))
     assert not found
     assert project is not None
     assert project.horizon_days() == 0.0
@@ -177,7 +178,7 @@ def test_an_aggregate_label_has_a_horizon_and_a_lookup_has_none():
 def test_between_training_and_test_lies_the_whole_horizon(train, test, right):
     split = {key: value for key, value in (("train", train), ("test", test)) if value is not None}
 
-    project, found = spec.read(changed(split=split))
+    project, found = validation.read(changed(split=split))
 
     assert (project is not None) == right == (not found)
     assert all(fault.key.startswith("split") for fault in found)
@@ -189,7 +190,7 @@ def test_moments_belong_to_a_split_by_time():
 
 def test_the_ladder_may_be_named_by_the_gate_and_so_may_the_model_itself():
     for better_than in ("constant", "logistic", "xgboost"):
-        project, found = spec.read(changed(gate__ranks={"metric": "roc_auc", "better_than": better_than}))
+        project, found = validation.read(changed(gate__ranks={"metric": "roc_auc", "better_than": better_than}))
         assert project is not None, found
     assert (
         "model.ladder has no 'logistic'"
@@ -202,7 +203,7 @@ def test_the_ladder_may_be_named_by_the_gate_and_so_may_the_model_itself():
 
 def test_outcomes_keep_their_type():
     for value in (0, 1.5, "yes", True, False):
-        project, _ = spec.read(changed(label__is=value))
+        project, _ = validation.read(changed(label__is=value))
         assert project is not None
         assert (project.label.is_, type(project.label.is_)) == (value, type(value))
 
@@ -219,7 +220,7 @@ def test_a_database_does_not_show_its_secret():
     ["postgresql://u:geheim@h/db", "host=h password=geheim", "host=h Password = 'x'", "postgresql://h/d?password=x"],
 )
 def test_a_password_in_the_yaml_is_refused_without_being_shown(dsn):
-    _, faults = spec.read(changed(database={"kind": "postgres", "dsn": dsn}))
+    _, faults = validation.read(changed(database={"kind": "postgres", "dsn": dsn}))
 
     (fault,) = faults
     assert fault.key == "database"
@@ -229,7 +230,7 @@ def test_a_password_in_the_yaml_is_refused_without_being_shown(dsn):
 
 @pytest.mark.parametrize("dsn", ["${oc.env:DSN}", "postgresql://u@h/db", "postgresql://u:${oc.env:PW}@h/db", "host=h"])
 def test_a_connection_string_without_a_written_password_is_taken(dsn):
-    project, faults = spec.read(changed(database={"kind": "postgres", "dsn": dsn}))
+    project, faults = validation.read(changed(database={"kind": "postgres", "dsn": dsn}))
 
     assert faults == []
     assert project.database.dsn == dsn
@@ -256,5 +257,5 @@ def test_moments_are_utc():
 @pytest.mark.parametrize("seam", kinds.SEAMS)
 def test_every_seam_has_kinds_and_refuses_others(seam):
     assert kinds.names(seam)
-    with pytest.raises(spec.ConfigError, match="has no kind"):
+    with pytest.raises(ConfigError, match="has no kind"):
         kinds.options(seam, {"kind": "../errors"})

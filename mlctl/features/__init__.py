@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Protocol
 from pydantic import Field
 
 from mlctl.kinds import Record
-from mlctl.times import WindowText
+from mlctl.times import Duration, WindowText
 
 if TYPE_CHECKING:
     import polars as pl
@@ -38,6 +38,9 @@ class FeatureOptions(Record):
 
     kind: str = Field(description="the feature's kind: mlctl explain features")
     about: str = Field(default="", description="what it means, for people")
+    max_age: Duration | None = Field(
+        default=None, description="how old its source's newest row may be when the feature is used, such as 6h"
+    )
 
 
 class AggregateOptions(FeatureOptions):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from pydantic import Field
 
 from mlctl.kinds import Record
+from mlctl.times import Duration
 
 if TYPE_CHECKING:
     import polars as pl
@@ -29,6 +30,15 @@ class Window(NamedTuple):
     end: datetime
 
 
+class Note(Record):
+    """What people know about a column and the data does not tell."""
+
+    about: str = Field(default="", description="what the column means")
+    unit: str | None = Field(default=None, description="unit of the values, such as eur, s or kg")
+    pii: bool | None = Field(default=None, description="whether it says something about a person; none: nobody looked")
+    owner: str | None = Field(default=None, description="who answers for it, where it is not the source's owner")
+
+
 class SourceOptions(Record):
     """What every source says, whatever its kind."""
 
@@ -44,6 +54,16 @@ class SourceOptions(Record):
     time_format: str | None = Field(
         default=None, description="strptime format of a text time, such as %Y%m%d; the default is ISO 8601"
     )
+    knowledge_time: str | None = Field(
+        default=None,
+        description="column of the moment from which the row was known, where rows arrive after their event time",
+    )
+    max_age: Duration | None = Field(
+        default=None, description="how old the newest row may be, such as 26h; mlctl freshness tells what is older"
+    )
+    about: str = Field(default="", description="what one row is, for people")
+    owner: str = Field(default="", description="who answers for the source")
+    notes: dict[str, Note] = Field(default_factory=dict, description="what people know about a column, by column")
 
     def time_column(self) -> str | None:
         """The column of the event time; kinds that know their tables say it themselves."""

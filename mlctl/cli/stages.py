@@ -1,0 +1,86 @@
+"""The commands that dvc.yaml calls, each one stage of a project."""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated
+
+import typer
+
+from mlctl.cli._app import AsJson, Project, Projects, app, enter, enter_all, exit_with
+from mlctl.errors import EXIT_REFUSED, ConfigError
+
+
+def _stage_command(name: str, summary: str) -> None:
+    def command(project: Project, json: AsJson = False) -> None:
+        _run_stage(name, project, json)
+
+    command.__doc__ = summary
+    app.command(name, rich_help_panel="Stages (dvc.yaml calls them)")(command)
+
+
+_stage_command("check", "Hold the snapshot against its contract; set bad rows aside with the reason.")
+_stage_command("features", "Make the tables that teach and judge, at past moments.")
+_stage_command("train", "Train the model and the simpler ones below it; prove the ONNX export.")
+_stage_command("evaluate", "Judge every model on the frozen test set, with intervals and cohorts.")
+_stage_command("package", "Seal what passed the gate into a release.")
+
+
+@app.command(rich_help_panel="Stages (dvc.yaml calls them)")
+def compose(
+    project: Project,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[OVERRIDE]...", help="Hydra overrides; with them the result is only shown"),
+    ] = None,
+    json: AsJson = False,
+) -> None:
+    """Validate the YAML and write the composed params.yaml; with overrides, show what they would make of it."""
+    from mlctl import config, console
+
+    if not overrides:
+        _run_stage("compose", project, json)
+        return
+    import yaml
+
+    composed = config.compose(enter(project, json), overrides)
+    console.json_data(composed.mapping) if json else console.data(yaml.safe_dump(composed.mapping, sort_keys=False))
+
+
+@app.command(rich_help_panel="Stages (dvc.yaml calls them)")
+def gate(
+    projects: Projects = None,
+    format: Annotated[str, typer.Option(help="table, json, md or github")] = "table",
+) -> None:
+    """Hold evaluations against their gates; exit code 4 when one refuses."""
+    from mlctl import console, flow
+    from mlctl.github import annotate
+
+    if format not in ("table", "json", "md", "github"):
+        raise ConfigError.bad_override(f"--format {format}", "it is one of table, json, md, github")
+    reports = [flow.stage("gate", places) for places in enter_all(projects, format == "json")]
+    records = [report.data for report in reports]
+    for report in reports:
+        console.stage_line("gate", f"{report.data['project']}: {report.line}")
+    if "DVC_STAGE" in os.environ:
+        # the run that waits for this stage shows the table itself
+        exit_with(EXIT_REFUSED if any(report.refused for report in reports) else 0)
+        return
+    if format == "json":
+        console.json_data({"format_version": "1.0", "gates": records})
+    elif format == "table":
+        console.gates(records)
+    else:
+        markdown = console.gates_markdown(records)
+        console.data(annotate(records, markdown) if format == "github" else markdown)
+    exit_with(EXIT_REFUSED if any(report.refused for report in reports) else 0)
+
+
+def _run_stage(name: str, project: str, json: bool) -> None:
+    from mlctl import console, flow
+
+    report = flow.stage(name, enter(project, json))
+    for line in (report.line, *report.details):
+        console.stage_line(name, line)
+    if json:
+        console.json_data({"format_version": "1.0", **report.data})

@@ -1,0 +1,73 @@
+"""The commands that bring a project up to date: run, ingest, score."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from mlctl.cli._app import AsJson, Project, app, enter, exit_with, present
+from mlctl.errors import EXIT_REFUSED, ConfigError
+
+
+@app.command(rich_help_panel="Work", context_settings={"ignore_unknown_options": True})
+def run(
+    project: Project,
+    overrides: Annotated[
+        list[str] | None, typer.Argument(metavar="[OVERRIDE]...", help="Hydra overrides: model=logistic model.c=0.5")
+    ] = None,
+    multirun: Annotated[
+        bool, typer.Option("-m", "--multirun", help="try every combination of a=1,2 and range(1,4)")
+    ] = False,
+    json: AsJson = False,
+) -> None:
+    """Bring a project up to date and publish its scores; with overrides, try a variant and publish nothing."""
+    from mlctl import console, flow
+
+    places = enter(project, json)
+    if multirun:
+        with console.progress() as tell:
+            runs = flow.sweep(places, overrides or [], present(), tell)
+        console.json_data([run.record() for run in runs]) if json else console.sweep_table(runs)
+        return
+    with console.progress() as tell:
+        report = flow.run(places, overrides or [], present(), tell)
+    console.json_data(report.record()) if json else console.run_summary(report)
+    exit_with(EXIT_REFUSED if report.refused else 0)
+
+
+@app.command(rich_help_panel="Work")
+def ingest(
+    project: Project,
+    as_of: Annotated[
+        str | None, typer.Option(help="moment of the snapshot, such as 2026-11-01; default: the pinned one")
+    ] = None,
+    latest: Annotated[bool, typer.Option("--latest", help="take the snapshot of this day")] = False,
+    json: AsJson = False,
+) -> None:
+    """Freeze what the sources say at a moment, and pin it in data.dvc."""
+    from mlctl import console, flow
+    from mlctl.times import moment
+
+    places = enter(project, json)
+    wanted = present().replace(hour=0, minute=0, second=0, microsecond=0) if latest else None
+    try:
+        wanted = moment(as_of) if as_of else wanted
+    except ValueError as error:
+        raise ConfigError.bad_override(f"--as-of {as_of}", str(error)) from error
+    with console.progress() as tell:
+        report = flow.ingest(places, wanted, present(), tell)
+    if json:
+        console.json_data({"format_version": "1.0", **report.data})
+
+
+@app.command(rich_help_panel="Work")
+def score(project: Project, json: AsJson = False) -> None:
+    """Score everybody with the sealed release and publish the scores; `mlctl run` does this too."""
+    from mlctl import config, console, flow
+
+    places = enter(project, json)
+    with console.progress() as tell:
+        published = flow.publish(places, config.read_params(places), present(), tell)
+    if json:
+        console.json_data({"format_version": "1.0", **vars(published)})

@@ -1,0 +1,109 @@
+"""What is wrong with the data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mlctl.errors._tree import MlctlError, did_you_mean, listed
+
+
+class DataError(MlctlError):
+    """A source broke its contract (exit 3)."""
+
+    exit_code = 3
+
+    @classmethod
+    def missing_file(cls, source: str, path: str) -> DataError:
+        """A file source names a path where nothing is."""
+        return cls(
+            f"source {source!r} reads a file that does not exist",
+            where=path,
+            next_step=f"correct sources.{source}.path",
+        )
+
+    @classmethod
+    def not_of_kind(cls, source: str, kind: str, path: str, why: str) -> DataError:
+        """The bytes are not what the source's kind says."""
+        return cls(
+            f"source {source!r} is not readable as {kind}",
+            where=path,
+            why=why,
+            next_step=f"correct sources.{source}.kind or the file",
+        )
+
+    @classmethod
+    def empty(cls, source: str, where: str) -> DataError:
+        """A source without a single row."""
+        why = "there is no row in the snapshot's window"
+        return cls(
+            f"source {source!r} is empty",
+            where=where,
+            why=why,
+            next_step=f"look at sources.{source}, or at the as_of of the snapshot",
+        )
+
+    @classmethod
+    def missing_column(cls, source: str, column: str, known: Sequence[str], wanted_by: str) -> DataError:
+        """A column that the configuration names and the source does not have."""
+        why = did_you_mean(column, known) or f"it has: {listed(known)}"
+        return cls(
+            f"source {source!r} has no column {column!r}", where=wanted_by, why=why, next_step=f"correct {wanted_by}"
+        )
+
+    @classmethod
+    def bad_time(cls, source: str, column: str, why: str) -> DataError:
+        """A time column that cannot be placed on the UTC time line."""
+        return cls(
+            f"source {source!r}: column {column!r} is not a time",
+            where=f"sources.{source}.time",
+            why=why,
+            next_step=f"set sources.{source}.time_zone or time_format",
+        )
+
+    @classmethod
+    def contract_broken(cls, findings: Sequence[str], report: str) -> DataError:
+        """Checks of severity `fail` found something."""
+        return cls(
+            "the data broke its contract",
+            where=report,
+            why=" | ".join(findings),
+            next_step="correct the source, or the rule in checks:",
+        )
+
+    @classmethod
+    def no_variation(cls, what: str, value: object, rows: int) -> DataError:
+        """A label of one class cannot be learnt."""
+        why = f"all {rows} rows are {value!r}; a model needs both outcomes"
+        return cls(f"the label does not vary in {what}", where="label", why=why, next_step="look at label: and split:")
+
+    @classmethod
+    def no_rows(cls, what: str, why: str, next_step: str) -> DataError:
+        """A part of the split, or the population, without a row."""
+        return cls(f"there are no rows in {what}", where="split", why=why, next_step=next_step)
+
+    @classmethod
+    def infinite(cls, columns: Sequence[str], rows: int) -> DataError:
+        """Training rows that hold infinities, which no model can learn from."""
+        why = f"{rows} rows hold an infinity, in {listed(columns)}; missing values must be null, not infinite"
+        return cls(
+            "the training rows are not finite",
+            where="features",
+            why=why,
+            next_step="look for a division by zero or a logarithm in features:",
+        )
+
+    @classmethod
+    def bad_expression(cls, key: str, expression: str, why: str) -> DataError:
+        """An SQL expression that the tables refuse."""
+        return cls(f"the expression {expression!r} cannot be computed", where=key, why=why, next_step=f"correct {key}")
+
+    @classmethod
+    def audit_failed(cls, findings: Sequence[str]) -> DataError:
+        """Scores that must not be published; the live ones stay."""
+        why = " | ".join(findings)
+        return cls(
+            "the scores did not pass their audit; nothing was published",
+            where="serving.audit",
+            why=why,
+            next_step="look at the release and at the snapshot; the live scores are untouched",
+        )

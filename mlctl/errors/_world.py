@@ -1,0 +1,75 @@
+"""What is wrong around us: other commands, artefacts, disk, database, programs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mlctl.errors._tree import MlctlError
+
+
+class ConflictError(MlctlError):
+    """A lock is held, or somebody else changed it first (exit 5)."""
+
+    exit_code = 5
+
+    @classmethod
+    def held(cls, lock: str, holder: str) -> ConflictError:
+        """Another process works on the same thing."""
+        return cls(
+            f"another command works on {lock}",
+            where=holder,
+            next_step="wait for it to end, then run the same command again",
+        )
+
+
+class IntegrityError(MlctlError):
+    """An artefact is missing, damaged or of another lineage (exit 6)."""
+
+    exit_code = 6
+
+    @classmethod
+    def missing(cls, artefact: str, next_step: str) -> IntegrityError:
+        """An artefact that an earlier stage should have written."""
+        return cls(f"{artefact} is missing", next_step=next_step)
+
+    @classmethod
+    def damaged(cls, artefact: str, expected: str, found: str, next_step: str) -> IntegrityError:
+        """Bytes that do not hash to what is written down."""
+        why = f"expected {expected}, found {found}"
+        return cls(f"{artefact} is not what was recorded", why=why, next_step=next_step)
+
+    @classmethod
+    def refused(cls, artefact: str, why: str, next_step: str) -> IntegrityError:
+        """An artefact that is whole but may not be used."""
+        return cls(f"{artefact} is refused", why=why, next_step=next_step)
+
+
+class ExternalError(MlctlError):
+    """Database, HTTP, disk or another program (exit 7). Says whether a retry helps."""
+
+    exit_code = 7
+
+    @classmethod
+    def disk(cls, path: Path, error: OSError) -> ExternalError:
+        """A write that the file system refused (full, read-only, no permission)."""
+        return cls(
+            f"cannot write {path.name}",
+            where=str(path),
+            why=error.strerror or str(error),
+            next_step="free the disk or mend the permission; the same command goes on",
+        )
+
+    @classmethod
+    def database(cls, where: str, why: str) -> ExternalError:
+        """The database does not answer or refuses."""
+        return cls(
+            "the database cannot be used",
+            where=where,
+            why=why,
+            next_step="mlctl doctor; a retry helps once the database answers",
+        )
+
+    @classmethod
+    def tool(cls, command: str, why: str) -> ExternalError:
+        """Another program (git, dvc) failed."""
+        return cls(f"{command} failed", why=why, next_step="mlctl doctor")

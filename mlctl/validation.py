@@ -1,0 +1,215 @@
+"""Every fault of a composed mapping at once, or the project that it says.
+
+Each section is validated by its own model, each entry with a `kind:` by that kind's `Options`, and then the sections
+are held against each other (does the source that a feature names exist?). Nothing here knows files or lines:
+`config.py` adds to each fault the place and who set the value.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from mlctl import kinds
+from mlctl.errors import ConfigError, Fault, did_you_mean, listed
+from mlctl.kinds import Record
+from mlctl.spec import KIND_SECTIONS, NAME, ONE_KIND, Project, label_options
+from mlctl.times import duration
+
+
+def read(mapping: Mapping[str, Any]) -> tuple[Project | None, list[Fault]]:
+    """The project that a composed mapping says, or every fault of it; faults carry the key and no place."""
+    faults: list[Fault] = []
+    known = [info.alias or name for name, info in Project.model_fields.items()]
+    faults += [
+        Fault(key, "unknown section", hint=did_you_mean(key, known) or f"known: {listed(known, 20)}")
+        for key in mapping
+        if key not in known
+    ]
+    parts: dict[str, Any] = {}
+    for section in known:
+        parts[section] = _section(section, mapping.get(section), faults)
+    if not faults:
+        faults += _cross_faults(parts)
+    if faults:
+        return None, faults
+    # every part is valid by now: building the whole only joins them
+    return Project.model_construct(**parts), []
+
+
+def _section(section: str, value: Any, faults: list[Fault]) -> Any:
+    info = Project.model_fields[section]
+    if value is None:
+        if info.is_required():
+            faults.append(Fault(section, "is missing", hint=f"mlctl explain {section}"))
+            return None
+        return info.get_default(call_default_factory=True)
+    if section in KIND_SECTIONS:
+        return _kind_entries(section, value, faults)
+    if section in ONE_KIND:
+        return _kind_entry(ONE_KIND[section], section, value, faults)
+    try:
+        return TypeAdapter[Any](info.annotation or Any).validate_python(value)
+    except ValidationError as error:
+        faults += _faults_of(error, section, _nested_record(info.annotation) or Record)
+        return None
+
+
+def _kind_entries(section: str, value: Any, faults: list[Fault]) -> dict[str, Any]:
+    if not isinstance(value, Mapping):
+        faults.append(Fault(section, f"must be a mapping of names, not {type(value).__name__}"))
+        return {}
+    entries = {}
+    for name, entry in value.items():
+        key = f"{section}.{name}"
+        if not isinstance(name, str) or not NAME.fullmatch(name):
+            faults.append(Fault(key, "a name is lower case letters, digits and _, and begins with a letter or _"))
+            continue
+        given = {**entry, "name": name} if section == "sources" and isinstance(entry, Mapping) else entry
+        entries[name] = _kind_entry(KIND_SECTIONS[section], key, given, faults)
+    return entries
+
+
+def _kind_entry(seam: str, key: str, value: Any, faults: list[Fault]) -> Any:
+    if not isinstance(value, Mapping):
+        faults.append(Fault(key, f"must be a mapping with `kind:`, not {value!r}"))
+        return None
+    if not isinstance(value.get("kind"), str):
+        faults.append(Fault(f"{key}.kind", "is missing", hint=f"one of {listed(kinds.names(seam), 20)}"))
+        return None
+    try:
+        return kinds.options(seam, value)
+    except ConfigError as error:
+        faults.append(Fault(f"{key}.kind", error.what, hint=error.why))
+    except ValidationError as error:
+        faults += _faults_of(error, key, kinds.load(seam, value["kind"]).Options)
+    return None
+
+
+def _faults_of(error: ValidationError, prefix: str, record: type[Record]) -> list[Fault]:
+    faults: dict[str, Fault] = {}
+    items = error.errors(include_url=False)
+    for item in items:
+        inner = [other for other in items if other["loc"][: len(item["loc"])] == item["loc"] and other is not item]
+        if item["type"] == "too_short" and inner:
+            continue
+        # a union reports each of its branches; the branch names are types and no keys of the YAML
+        path = [
+            str(part)
+            for part in item["loc"]
+            if not re.search(r"[\[\(]|^(str|int|float|bool|tuple|literal)$", str(part))
+        ]
+        key = ".".join(part for part in [prefix, *path] if part)
+        if item["type"] == "extra_forbidden":
+            known = _known_keys(record, path[:-1])
+            faults.setdefault(
+                key, Fault(key, "unknown key", hint=did_you_mean(path[-1], known) or f"known: {listed(known, 20)}")
+            )
+        elif item["type"] == "missing":
+            faults.setdefault(key, Fault(key, "is missing"))
+        else:
+            message = item["msg"].removeprefix("Value error, ")
+            shown = "" if isinstance(item["input"], Mapping) else f", not {item['input']!r}"
+            faults.setdefault(key, Fault(key, f"{message[0].lower()}{message[1:]}{shown}"))
+    return list(faults.values())
+
+
+def _known_keys(record: type[Record], path: Sequence[str]) -> list[str]:
+    fields: dict[str, Any] = {info.alias or name: info for name, info in record.model_fields.items()}
+    for part in path:
+        nested = _nested_record(fields[part].annotation) if part in fields else None
+        if nested is not None:
+            fields = {info.alias or name: info for name, info in nested.model_fields.items()}
+    return [name for name in fields if name != "name" or record is Project]
+
+
+def _nested_record(annotation: Any) -> type[Record] | None:
+    if isinstance(annotation, type) and issubclass(annotation, Record):
+        return annotation
+    for argument in getattr(annotation, "__args__", ()):
+        if (found := _nested_record(argument)) is not None:
+            return found
+    return None
+
+
+def _cross_faults(parts: Mapping[str, Any]) -> list[Fault]:
+    """What only shows when sections are held against each other."""
+    faults = [
+        Fault(section, "is empty; it needs at least one entry", hint=f"mlctl explain {section}")
+        for section in ("sources", "features", "metrics", "gate")
+        if not parts[section]
+    ]
+
+    def must_exist(key: str, name: str | None, section: str, known: Sequence[str]) -> None:
+        if name is not None and name not in known:
+            faults.append(
+                Fault(key, f"{section} has no {name!r}", hint=did_you_mean(name, known) or f"known: {listed(known)}")
+            )
+
+    sources, metrics = list(parts["sources"]), list(parts["metrics"])
+    must_exist("entity.source", parts["entity"].source, "sources", sources)
+    must_exist("label.source", parts["label"].source, "sources", sources)
+    for section in ("checks", "features"):
+        for name, entry in parts[section].items():
+            must_exist(f"{section}.{name}.source", getattr(entry, "source", None), "sources", sources)
+    for name, entry in parts["features"].items():
+        timeless = getattr(entry, "source", None) in sources and parts["sources"][entry.source].time_column() is None
+        if entry.form == "aggregate" and timeless:
+            faults.append(
+                Fault(
+                    f"features.{name}.source",
+                    f"{entry.source!r} has no time column",
+                    hint=f"set sources.{entry.source}.time",
+                )
+            )
+    for name, rule in parts["gate"].items():
+        must_exist(f"gate.{name}.metric", rule.metric, "metrics", metrics)
+        must_exist(f"gate.{name}.cohort", rule.cohort, "cohorts", list(parts["cohorts"]))
+        must_exist(
+            f"gate.{name}.better_than", rule.better_than, "model.ladder", [*parts["model"].rungs(), parts["model"].kind]
+        )
+    return faults + _label_faults(parts)
+
+
+def _label_faults(parts: Mapping[str, Any]) -> list[Fault]:
+    label, split = parts["label"], parts["split"]
+    faults: list[Fault] = []
+    known = [kind for kind in kinds.names("features") if kind != "sql"]
+    if label.kind not in known:
+        faults.append(
+            Fault(
+                "label.kind",
+                f"{label.kind!r} cannot be a label",
+                hint=did_you_mean(label.kind, known) or f"one of {listed(known)}",
+            )
+        )
+    else:
+        try:
+            label_options(label)
+        except ValidationError as error:
+            faults += _faults_of(error, "label", kinds.load("features", label.kind).Options)
+    source = parts["sources"].get(label.source)
+    if label.horizon is not None and source is not None and source.time_column() is None:
+        hint = f"set sources.{label.source}.time"
+        faults.append(Fault("label.source", f"{label.source!r} has no time column", hint=hint))
+    if split.kind == "time" and label.horizon is None:
+        faults.append(
+            Fault(
+                "split.kind",
+                "a label without a horizon has no time to split by",
+                hint="set split.kind: folds or random",
+            )
+        )
+    if split.kind != "time" and (split.train or split.test):
+        faults.append(Fault("split", "moments belong to `kind: time`"))
+    if split.train and split.test and label.horizon:
+        gap = min(split.test) - max(split.train)
+        if gap < duration(label.horizon):
+            message = f"the test begins {gap.days} days after the last training moment, while its outcome is still open"
+            faults.append(Fault("split.test", message, hint=f"leave at least the horizon, {label.horizon}"))
+    if bool(split.train) != bool(split.test):
+        faults.append(Fault("split", "give both `train` and `test` moments, or neither"))
+    return faults
