@@ -61,6 +61,26 @@ class DataError(MlctlError):
         )
 
     @classmethod
+    def not_numbers(cls, source: str, column: str, kind: str) -> DataError:
+        """A feature that calculates reads a column of text or times."""
+        return cls(
+            f"source {source!r}: column {column!r} holds no numbers",
+            where=f"features of {source}",
+            why=f"its type is {kind}",
+            next_step=f"set sources.{source}.types, or use n_unique, first or last",
+        )
+
+    @classmethod
+    def too_large(cls, source: str, column: str, why: str) -> DataError:
+        """Values that cannot be added up exactly."""
+        return cls(
+            f"source {source!r}: column {column!r} cannot be summed",
+            where=f"features of {source}",
+            why=why,
+            next_step=f"add a check with a max for {column}, or correct the unit",
+        )
+
+    @classmethod
     def contract_broken(cls, findings: Sequence[str], report: str) -> DataError:
         """Checks of severity `fail` found something."""
         return cls(

@@ -19,8 +19,10 @@ database
 scores_table
 generations
 sources checks features models metrics
+events
 snapshot
-plan encoding intervals runtime
+windows plan encoding intervals runtime
+compute
 decide release gates
 serving
 stages
