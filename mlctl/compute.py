@@ -6,14 +6,14 @@ An aggregate sees the events of `[as_of - window, as_of)` that were known before
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from mlctl import kinds
 from mlctl.errors import DataError, first_line
 from mlctl.events import Columns, Events, events_of
-from mlctl.features import Most, Seen, fulfils, row_expression
+from mlctl.features import Most, Seen, row_expression
 from mlctl.plan import AS_OF, Column, Plan
 from mlctl.spec import Label, label_options
 from mlctl.times import duration
@@ -93,7 +93,7 @@ def values(plan: Plan, histories: Mapping[str, Events], rows: Spine) -> pl.DataF
                 continue
             seen = windows[options.source]
             if options.form == "lookup":
-                made[column.name] = _looked_up(seen, column)
+                made[column.name] = _looked_up(seen, column, [c.part for c in plan.columns if c.feature == name])
                 continue
             part = (options.source, options.where, options.by, column.value)
             if part not in parts:
@@ -120,7 +120,7 @@ def outcomes(label: Label, plan: Plan, tables: Mapping[str, pl.DataFrame], spine
     events = events_of(label.source, table, Columns(place.key, place.time), keys)
     windows = Windows(rows, events)
     if label.horizon is None:
-        outcome = _looked_up(windows, Column("label", "outcome", label.column or ""))
+        outcome = _looked_up(windows, Column("label", "outcome", label.column or ""), [label.column or ""])
     else:
         outcome = _aggregated(
             _part(windows, "label", options, None), Column("label", "outcome", label.horizon), options
@@ -153,12 +153,12 @@ def _part(windows: Windows, key: str, options: Any, value: str | None) -> Window
     import numpy as np
     import polars as pl
 
-    table = windows.events.table
-    chosen = np.ones(table.height, dtype=bool)
+    events = windows.events
+    chosen = np.ones(len(events), dtype=bool)
     if options.where is not None:
-        chosen &= fulfils(table, options.where, f"{key}.where").to_numpy()
+        chosen &= events.holds(options.where, f"{key}.where")
     if value is not None:
-        chosen &= (table[options.by].cast(pl.String) == value).fill_null(False).to_numpy()
+        chosen &= (events.column(options.by).cast(pl.String) == value).fill_null(False).to_numpy()
     return windows if chosen.all() else windows.only(chosen)
 
 
@@ -175,20 +175,21 @@ def _aggregated(windows: Windows, column: Column, options: Any) -> pl.Series:
     return pl.Series(column.name, value, dtype=pl.Float64).fill_nan(None)
 
 
-def _looked_up(windows: Windows, column: Column) -> pl.Series:
-    """What a table said last about each entity before `as_of`; a table without time says it once."""
+def _looked_up(windows: Windows, column: Column, together: Sequence[str]) -> pl.Series:
+    """What a table said last about each entity before `as_of`; a table without time says it once.
+
+    Of rows of one moment the largest counts, by the columns that are looked up together.
+    """
     import numpy as np
     import polars as pl
 
     events = windows.events
-    if column.part not in events.table.columns:
-        raise DataError.missing_column(events.source, column.part, events.table.columns, column.feature)
-    rank = events.rank()
-    place = events.once(("looked up",), lambda: windows.merge(Most(rank, -1), None))
-    found = events.table[column.part]
+    found = events.column(column.part)
     if not len(found):
-        return found.clear(len(place)).alias(column.name)
-    order = events.once(("order",), lambda: np.argsort(rank))
+        return found.clear(len(windows.spine.entity)).alias(column.name)
+    rank = events.rank(*together)
+    place = events.once(("looked up", *together), lambda: windows.merge(Most(rank, -1), None))
+    order = events.once(("order", *together), lambda: np.argsort(rank))
     return pl.select(pl.when(pl.Series(place >= 0)).then(found.gather(order[place]))).to_series().alias(column.name)
 
 

@@ -14,7 +14,7 @@ import importlib
 import importlib.util
 from collections.abc import Mapping
 from functools import cache
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, distributions
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
@@ -23,7 +23,7 @@ from pydantic import BaseModel, ConfigDict
 
 from mlctl.errors import ConfigError
 
-SEAMS: Final = ("sources", "checks", "features", "models", "metrics", "serving")
+SEAMS: Final = ("sources", "checks", "features", "models", "metrics", "serving", "engines")
 
 
 class Record(BaseModel):
@@ -41,7 +41,7 @@ def names(seam: str) -> tuple[str, ...]:
     """
     folder = Path(__file__).parent / seam
     own = {path.stem for path in folder.glob("*.py") if not path.name.startswith("_")}
-    return tuple(sorted(own | {point.name for point in entry_points(group=f"mlctl.{seam}")}))
+    return tuple(sorted(own | {point.name for point in _plugins() if point.group == f"mlctl.{seam}"}))
 
 
 @cache
@@ -53,10 +53,18 @@ def load(seam: str, kind: str) -> ModuleType:
     """
     if kind not in names(seam):
         raise ConfigError.unknown_kind(seam, kind, names(seam))
-    for point in entry_points(group=f"mlctl.{seam}", name=kind):
-        module: ModuleType = point.load()
-        return module
+    for point in _plugins():
+        if (point.group, point.name) == (f"mlctl.{seam}", kind):
+            module: ModuleType = point.load()
+            return module
     return importlib.import_module(f"mlctl.{seam}.{kind}")
+
+
+@cache
+def _plugins() -> tuple[EntryPoint, ...]:
+    # looked for once: every installed package is asked
+    points = (point for distribution in distributions() for point in distribution.entry_points)
+    return tuple(point for point in points if point.group.startswith("mlctl."))
 
 
 def options(seam: str, mapping: Mapping[str, Any]) -> Any:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from mlctl.errors import DataError, first_line
@@ -197,3 +197,30 @@ def _ordered(features: Mapping[str, Any], columns: Sequence[Column]) -> dict[str
             ordered[name] = waiting.pop(name)
             made.add(name)
     return ordered
+
+
+def narrowed(plan: Plan, names: Sequence[str]) -> Plan:
+    """The plan of some columns, and of what these are derived from or looked up together with."""
+    needed = _needed_columns(plan, names)
+    columns = tuple(column for column in plan.columns if column.name in needed)
+    features = {column.feature for column in columns}
+    return replace(
+        plan, options={name: value for name, value in plan.options.items() if name in features}, columns=columns
+    )
+
+
+def _needed_columns(plan: Plan, names: Sequence[str]) -> set[str]:
+    needed: set[str] = set()
+    waiting = list(names)
+    by_name = {column.name: column for column in plan.columns}
+    while waiting:
+        name = waiting.pop()
+        if name in needed:
+            continue
+        needed.add(name)
+        options = plan.options[by_name[name].feature]
+        if options.form == "expression":
+            waiting += _roots(options.sql, f"features.{by_name[name].feature}.sql")
+        if options.form == "lookup":
+            waiting += [column.name for column in plan.columns if column.feature == by_name[name].feature]
+    return needed

@@ -146,22 +146,27 @@ class Windows:
         import numpy as np
 
         join: Any = getattr(np, how)
-        first, end = self._first, self._end(window_us)
+        rows, first, end = len(self.spine.entity), self._first, self._end(window_us)
         length = end - first
-        level = np.frexp(length.astype(np.float64))[1] - 1  # the largest power of two that fits; -1 for no row
-        rows = len(self.spine.entity)
-        above: Array | None = None
-        for step in range(int(level.max(initial=0)), -1, -1):
-            table = np.full(rows, empty, dtype=values.dtype)
-            if above is not None:
-                join(table, above, out=table)
-                join(table[1 << step :], above[: rows - (1 << step)], out=table[1 << step :])
-            here = np.flatnonzero(level == step)
-            join.at(table, first[here], values[here])
+        # the largest power of two that fits, by a table since lengths are short; -1 for no row
+        level = (np.frexp(np.arange(length.max(initial=0) + 1))[1].astype(np.int8) - 1)[length]
+        counts = np.bincount(level + 1, minlength=1)
+        table = np.full(rows + 1, empty, dtype=values.dtype)
+        for step in range(len(counts) - 2, -1, -1):
+            join(table[1 << step :], table[: -(1 << step)].copy(), out=table[1 << step :])
+            if not counts[step + 1]:
+                continue
+            chosen: Any
+            if 2 * counts[step + 1] > len(level):
+                # where most events are of one level, to pick them out costs more than to give the others no weight
+                chosen, put = slice(None), np.where(level == step, values, values.dtype.type(empty))
+            else:
+                chosen = np.flatnonzero(level == step)
+                put = values[chosen]
+            join.at(table, first[chosen], put)
             if step:
-                join.at(table, end[here] - (1 << step), values[here])
-            above = table
-        return above if above is not None else np.full(rows, empty, dtype=values.dtype)
+                join.at(table, end[chosen] - (1 << step), put)
+        return table[:rows]
 
     def _different(self, codes: Array, window_us: int | None) -> Array:
         """How many codes each row sees: the intervals of one entity's code are joined, so that none counts twice."""

@@ -146,4 +146,4 @@ def test_more_entities_than_sixteen_bits_hold_are_kept_apart() -> None:
     events = events_of("s", table, Columns("k", "time"), keys)
 
     assert events.entity.tolist() == list(range(count))
-    assert events.table["n"].to_list() == list(range(count))[::-1]
+    assert events.column("n").to_list() == list(range(count))[::-1]

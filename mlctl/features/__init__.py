@@ -115,7 +115,14 @@ class Events(Protocol):
     """The events of one source that a feature reads, each array [n_events] and in one order."""
 
     time: Array
-    table: pl.DataFrame
+
+    def column(self, name: str) -> pl.Series:
+        """A column as it is."""
+        ...
+
+    def holds(self, condition: str, key: str) -> Array:
+        """Whether an SQL condition holds."""
+        ...
 
     def number(self, column: str) -> Array:
         """A column as float64; NaN where it is missing."""
@@ -133,8 +140,8 @@ class Events(Protocol):
         """A number for each different value, from 0, and -1 where it is missing; how many there are."""
         ...
 
-    def rank(self, column: str | None = None) -> Array:
-        """The place of each event in time; among those of one moment, by a column's value."""
+    def rank(self, *columns: str) -> Array:
+        """The place of each event in time; among those of one moment, by the columns' values."""
         ...
 
 

@@ -44,7 +44,7 @@ def finalize(options: Options, state: Mapping[str, Array], seen: Seen) -> Array 
 
     order = np.argsort(seen.events.rank(options.column))
     place = state["place"]
-    values = seen.events.table[options.column]
+    values = seen.events.column(options.column)
     if values.dtype.is_numeric():
         values = values.cast(pl.Float64)
     if not len(values):

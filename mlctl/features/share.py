@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from mlctl.features import Add, AggregateOptions, Events, Seen, State, fulfils
+from mlctl.features import Add, AggregateOptions, Events, Seen, State
 
 if TYPE_CHECKING:
     from mlctl.features import Array
@@ -32,7 +32,7 @@ def tile(options: Options, events: Events) -> dict[str, State]:
     """What the event adds to the whole, and to the part."""
     import numpy as np
 
-    chosen = fulfils(events.table, options.that, "that").to_numpy()
+    chosen = events.holds(options.that, "that")
     if options.column is None:
         return {"part": Add(chosen.astype(np.int64)), "whole": Add(None)}
     whole = events.whole(options.column)
