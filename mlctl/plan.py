@@ -57,6 +57,11 @@ class Plan:
         """The feature columns' names."""
         return [column.name for column in self.columns]
 
+    def reads(self, column: Column) -> list[str]:
+        """The feature columns that a column is derived from."""
+        options = self.options[column.feature]
+        return _roots(options.sql, f"features.{column.feature}.sql") if options.form == "expression" else []
+
     def sources(self) -> dict[str, list[str]]:
         """The sources that features read, and the columns that are needed of each."""
         needed: dict[str, set[str]] = {}

@@ -61,6 +61,26 @@ class DataError(MlctlError):
         )
 
     @classmethod
+    def beyond_snapshot(cls, moment: str, as_of: str, project: str) -> DataError:
+        """Features are asked for a moment at which the data had not been taken yet."""
+        return cls(
+            f"the moment {moment} lies after the snapshot",
+            where=f"data.dvc pins the snapshot of {as_of}",
+            why="events of the days between are not in it",
+            next_step=f"end sooner, or mlctl ingest projects/{project} --latest and run it",
+        )
+
+    @classmethod
+    def leak(cls, columns: Sequence[str], planted: str, report: str) -> DataError:
+        """Features that moved although only rows were added which were not known at their moment."""
+        return cls(
+            f"{len(columns)} features see what was not known at their moment: {listed(columns)}",
+            where=report,
+            why=f"they moved when {planted} were planted",
+            next_step="set time: and knowledge_time: of the sources that these features read",
+        )
+
+    @classmethod
     def not_numbers(cls, source: str, column: str, kind: str) -> DataError:
         """A feature that calculates reads a column of text or times."""
         return cls(
