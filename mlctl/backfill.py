@@ -234,14 +234,21 @@ def _compute(places: Places, work: _Work, shelf: Shelf, block: Block, advance: A
     options: Any = work.project.engine
     engine = kinds.load("engines", options.kind)
     schemas = {name: tuple(scan.collect_schema().names()) for name, scan in work.scans().items()}
-    tables = {name: str(path) for name, path in work.files.items()}
-    job = Job(work.project.mapping(), schemas, block, shelf.partitions, str(shelf.folder), tables)
+    job = Job(
+        project=work.project.mapping(),
+        schemas=schemas,
+        block=block,
+        partitions=shelf.partitions,
+        folder=str(shelf.folder),
+        tables={name: str(path) for name, path in work.files.items()},
+        tiles=str(places.state / "tiles"),
+        dataset=work.dataset,
+    )
     pending = [part for part in range(shelf.partitions) if not shelf.path(block.id, part).is_file()]
-    made = tiles.make(job.plan(), work.scans(), places.state / "tiles", shelf.partitions, work.dataset)[0]
     began, written = time.monotonic(), 0
     done = shelf.partitions - len(pending)
     advance(done, shelf.partitions, 0, 0.0)
-    for receipt in engine.run(options, job, made, pending):
+    for receipt in engine.run(options, job, pending):
         done, written = done + 1, written + receipt.rows
         advance(done, shelf.partitions, written, time.monotonic() - began)
     return written

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -67,6 +67,8 @@ class Job:
         partitions: Into how many parts the entities are divided.
         folder: Where the partitions' files go.
         tables: Each source's checked table, as a Parquet file.
+        tiles: Where tiles lie, or are to lie.
+        dataset: The version of the tables.
     """
 
     project: Mapping[str, Any]
@@ -75,6 +77,8 @@ class Job:
     partitions: int
     folder: str
     tables: Mapping[str, str]
+    tiles: str
+    dataset: str
 
     def plan(self) -> Plan:
         """The plan of the block's columns and of what they are derived from."""
@@ -85,6 +89,27 @@ class Job:
         if project is None:
             raise ValueError("the project of a job is valid")
         return project
+
+    def needed(self, plan: Plan) -> dict[str, list[str]]:
+        """The sources that the plan reads or that know the entities, and the columns that are needed of each."""
+        needed = {source: set(columns) for source, columns in plan.sources().items()}
+        key = plan.entity.key
+        for source in [plan.entity.source] if plan.entity.source else self.schemas:
+            place = plan.places[source]
+            if key in self.schemas[source]:
+                needed.setdefault(source, set()).update({key, *filter(None, (place.time, place.known))})
+        return {source: sorted(columns) for source, columns in needed.items()}
+
+    def scans(self) -> dict[str, pl.LazyFrame]:
+        """The tables."""
+        import polars as pl
+
+        return {source: pl.scan_parquet(path) for source, path in self.tables.items()}
+
+    def empty(self, columns: Mapping[str, Sequence[str]]) -> dict[str, pl.DataFrame]:
+        """The tables without a row."""
+        scans = self.scans()
+        return {source: scans[source].select(names).clear().collect() for source, names in columns.items()}
 
     def path(self, partition: int) -> Path:
         """The file of one partition."""

@@ -13,7 +13,6 @@ from pydantic import Field
 
 from mlctl.kinds import Record
 from mlctl.partition import Job, Receipt
-from mlctl.tiles import Tiles
 
 
 class EngineOptions(Record):
@@ -28,7 +27,7 @@ class Engine(Protocol):
     Options: type[EngineOptions]
     EXAMPLE: dict[str, object]
 
-    def run(self, options: Any, job: Job, tiles: Tiles, pending: Sequence[int]) -> Iterator[Receipt]:
+    def run(self, options: Any, job: Job, pending: Sequence[int]) -> Iterator[Receipt]:
         """Computes partitions and writes their files; one receipt as each is done, in any order.
 
         Raises:

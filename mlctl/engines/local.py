@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
 
 from mlctl.engines import EngineOptions
 from mlctl.partition import Job, Receipt, compute_partition
-from mlctl.tiles import Tiles
+from mlctl.tiles import make
 
 
 class Options(EngineOptions):
@@ -27,7 +28,7 @@ class Options(EngineOptions):
 EXAMPLE = {"kind": "local"}
 
 
-def run(options: Options, job: Job, tiles: Tiles, pending: Sequence[int]) -> Iterator[Receipt]:
+def run(options: Options, job: Job, pending: Sequence[int]) -> Iterator[Receipt]:
     """Computes partitions in threads; a killed command loses those in work, one for each thread.
 
     Raises:
@@ -37,6 +38,7 @@ def run(options: Options, job: Job, tiles: Tiles, pending: Sequence[int]) -> Ite
     from concurrent.futures import ThreadPoolExecutor, as_completed
 
     plan = job.plan()
+    tiles = make(plan, job.scans(), Path(job.tiles), job.partitions, job.dataset)[0]
 
     def one(partition: int) -> Receipt:
         people = tiles.people(partition)

@@ -17,7 +17,6 @@ import polars as pl
 from mlctl import kinds, validation
 from mlctl.engines import local
 from mlctl.partition import Block, Job
-from mlctl.tiles import make
 from mlctl.times import moment
 
 WINDOWS = ["7d", "30d", "90d"]
@@ -55,27 +54,24 @@ def backfill(users: int, events: Path, folder: Path, step_days: int = 7) -> dict
     count = 104 if step_days == 7 else 728
     first = int(moment("2024-01-01").timestamp()) * 1_000_000 + step_days * DAY_US
     schemas = {"users": ("user_id",), "events": ("user_id", "ts", "amount", "category")}
-    partitions = max(1, round(users * count / int(os.environ.get("ROWS", "250000"))))
+    partitions = max(1, round(users * count / 400_000))
     names = [f"{name}_{window}" for name in ("n", "sum", "mean", "max") for window in WINDOWS] + [
         "days_since",
         "ncat_90",
     ]
     block = Block("w1", tuple(names), first, step_days * DAY_US, count)
-    job = Job(project.mapping(), schemas, block, partitions, str(folder / "history"), {})
-    scans = {"users": pl.scan_parquet(folder / "users.parquet"), "events": pl.scan_parquet(events)}
+    tables = {"users": str(folder / "users.parquet"), "events": str(events)}
+    job = Job(project.mapping(), schemas, block, partitions, str(folder / "history"), tables, str(folder / "tiles"), "")
     job.plan()  # imports what the kinds need, as other forms have before their clock starts
     began = time.perf_counter()
-    tiles, _ = make(job.plan(), scans, folder / "tiles", partitions, "")
-    divided = time.perf_counter()
     options = kinds.options("engines", {"kind": "local"})
-    receipts = list(local.run(options, job, tiles, range(partitions)))
+    receipts = list(local.run(options, job, range(partitions)))
     seconds = time.perf_counter() - began
     rows = sum(receipt.rows for receipt in receipts)
     return {
         "form": "mlctl",
         "users": users,
         "s": round(seconds, 3),
-        "divide_s": round(divided - began, 3),
         "rows": rows,
         "rows_per_s": round(rows / seconds),
         "peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
