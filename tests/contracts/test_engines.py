@@ -16,6 +16,8 @@ from mlctl.partition import Block, Job, partitions_of
 from mlctl.plan import AS_OF, compile_plan
 from tests.test_spec import VALID
 
+pytestmark = pytest.mark.usefixtures("java")
+
 START = datetime(2026, 1, 1, tzinfo=UTC)
 ENGINES = kinds.names("engines")
 PARTITIONS = 5
