@@ -32,7 +32,6 @@ Advance = Callable[[int, int, int, float], None]
 """Hears how many partitions are done, of how many, with how many rows, in how many seconds."""
 
 _MICROSECOND: Final = timedelta(microseconds=1)
-_PARTITION_ROWS: Final = 400_000
 _PARTITIONS_MOST: Final = 4096
 # measured on two cores with the weekly-windows workload; the ledger's own figure takes its place after the first run
 _VALUES_PER_S: Final = 20_000_000.0
@@ -143,7 +142,7 @@ def preflight(places: Places, project: Project, request: Request) -> Preflight:
     work = _work(places, project, request)
     people = tiles.people_of(work.plan, work.scans(), 1)
     missing = work.missing()
-    partitions = work.shelf.partitions if work.shelf else _partitions(people.height, work.asked.count)
+    partitions = work.shelf.partitions if work.shelf else _partitions(project, people.height, work.asked.count)
     rows = [_rows(people, block) for block in missing]
     done = 0
     if work.shelf:
@@ -307,8 +306,9 @@ def _rows(people: pl.DataFrame, block: Block) -> int:
     return int(np.searchsorted(first, block.moments(), side="left").sum())
 
 
-def _partitions(entities: int, moments: int) -> int:
-    return max(1, min(_PARTITIONS_MOST, entities, round(entities * moments / _PARTITION_ROWS)))
+def _partitions(project: Project, entities: int, moments: int) -> int:
+    wanted = round(entities * moments / int(project.engine.partition_rows))
+    return max(1, min(_PARTITIONS_MOST, entities, wanted))
 
 
 def _threads(project: Project) -> int:

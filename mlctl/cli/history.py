@@ -46,11 +46,12 @@ def backfill(  # noqa: PLR0913  (options of a command line are named)
     console.json_data(done.record()) if json else console.backfilled(done, out)
 
 
-@app.command(rich_help_panel="Look")
+@app.command(rich_help_panel="Look", context_settings={"ignore_unknown_options": True})
 def plan(  # noqa: PLR0913  (as above)
     project: Project,
     start: Start,
     end: End,
+    overrides: Overrides = None,
     *,
     every: Every = "7d",
     feature: Features = None,
@@ -61,7 +62,9 @@ def plan(  # noqa: PLR0913  (as above)
     from mlctl import config, console
 
     places = enter(project, json)
-    found = work.preflight(places, config.compose(places).project, _request(start, end, every, feature))
+    found = work.preflight(
+        places, config.compose(places, overrides or []).project, _request(start, end, every, feature)
+    )
     console.json_data(found.record()) if json else console.preflight(found)
 
 

@@ -19,6 +19,9 @@ class EngineOptions(Record):
     """What every engine says, whatever its kind."""
 
     kind: str = Field(description="the engine: mlctl explain engines")
+    partition_rows: int = Field(
+        default=400_000, ge=1, description="rows of a partition, about; fewer rows take less memory and more time"
+    )
 
 
 class Engine(Protocol):
