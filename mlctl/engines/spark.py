@@ -93,6 +93,8 @@ def _session(options: Options, partitions: int) -> Any:
     }
     if not options.master.startswith("local"):
         settings = {name: value for name, value in settings.items() if not name.startswith("spark.driver.")}
+    else:
+        os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
     builder = SparkSession.builder.master(options.master).appName("mlctl backfill")
     for name, value in settings.items():
         builder = builder.config(name, value)
