@@ -16,8 +16,8 @@ from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import EntryPoint, distributions
 from pathlib import Path
-from types import ModuleType
-from typing import Any, Final
+from types import ModuleType, UnionType
+from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict
 
@@ -95,8 +95,7 @@ def describe(record: type[BaseModel]) -> list[str]:
     """One line a field: name, type, default, meaning."""
     lines = []
     for name, info in record.model_fields.items():
-        kind = getattr(info.annotation, "__name__", None) if "[" not in str(info.annotation) else None
-        shown = kind or str(info.annotation).replace("typing.", "")
+        shown = _type_words(info.annotation)
         if info.is_required():
             default = "required"
         elif info.default_factory is not None:
@@ -105,6 +104,21 @@ def describe(record: type[BaseModel]) -> list[str]:
             default = f"default {_yaml_value(info.default)}"
         lines.append(f"{info.alias or name} ({shown}, {default}): {info.description or ''}")
     return lines
+
+
+def _type_words(annotation: Any) -> str:
+    """A type as people write it: `text | null` and not how it is checked."""
+    if get_origin(annotation) is Annotated:
+        return _type_words(get_args(annotation)[0])
+    if get_origin(annotation) is Literal:
+        return " | ".join(str(value) for value in get_args(annotation))
+    if annotation is type(None):
+        return "null"
+    parts = [_type_words(part) for part in get_args(annotation) if part is not ...]
+    if get_origin(annotation) in (Union, UnionType):
+        return " | ".join(parts)
+    name = getattr(get_origin(annotation) or annotation, "__name__", str(annotation))
+    return f"{name} of {', '.join(parts)}" if parts else str(name)
 
 
 def _yaml_value(value: Any) -> str:

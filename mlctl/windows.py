@@ -96,11 +96,7 @@ class Windows:
         return part
 
     def merge(self, state: State, window_us: int | None) -> Array:
-        """[n_rows] the state of each row's window; None is the whole history.
-
-        Raises:
-            DataError: A sum does not fit 64 bits.
-        """
+        """[n_rows] the state of each row's window; None is the whole history."""
         if isinstance(state, Add):
             within = window_us if window_us is None or not state.recent else window_us // 2
             return self._added(state.values, within)
@@ -115,9 +111,8 @@ class Windows:
         import numpy as np
 
         if window_us not in self._ends:
-            far = self.events.time + (_NEVER_US if window_us is None else window_us)
-            if window_us is None:
-                far = np.full(len(far), _NEVER_US, dtype=np.int64)
+            time = self.events.time
+            far = np.full(len(time), _NEVER_US) if window_us is None else time + window_us
             self._ends[window_us] = np.maximum(self.spine.first_after(self.events.entity, far), self._first)
         return self._ends[window_us]
 
