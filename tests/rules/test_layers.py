@@ -13,6 +13,7 @@ kinds crash
 spec
 validation
 workspace
+quarantine
 config lineage
 dvc embedded
 database
@@ -20,7 +21,8 @@ scores_table
 generations
 sources checks features models metrics
 snapshot
-plan encoding intervals runtime
+plan encoding intervals runtime schema_drift
+impact
 decide release gates
 serving
 stages
