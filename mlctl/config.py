@@ -102,15 +102,17 @@ def compose(places: Places, overrides: Sequence[str] = ()) -> Composed:
 def write_params(places: Places, composed: Composed) -> bool:
     """Writes `params.yaml`, which the stages read and DVC compares; True when it changed.
 
-    The key `mlctl` holds the version and a digest of the package's code, so that a stage re-runs when its code changes.
+    The key `mlctl` holds the version and a digest of the package's code, so that a stage re-runs when its code changes;
+    `admitted` a digest of admitted.yaml, so that the check re-runs when rows were admitted.
 
     Raises:
         ExternalError: The file cannot be written.
     """
     from mlctl.lineage import code
+    from mlctl.quarantine import digest
 
     head = f"# Written by `mlctl compose projects/{places.name}`; edit project.yaml instead.\n"
-    data = {**composed.mapping, "mlctl": code()}
+    data = {**composed.mapping, "admitted": digest(places), "mlctl": code()}
     text = head + yaml_text(data)
     if places.params.is_file() and places.params.read_text(encoding="utf-8") == text:
         return False
@@ -128,6 +130,7 @@ def read_params(places: Places) -> spec.Project:
         raise ConfigError(f"{places.params} is missing", next_step=f"mlctl compose projects/{places.name}")
     mapping, lines = read_yaml(places.params)
     mapping.pop("mlctl", None)
+    mapping.pop("admitted", None)
     project, faults = validation.read(mapping)
     if project is None:
         origins = {key: Origin(f"{places.params}:{line}", "params.yaml") for key, line in lines.items()}

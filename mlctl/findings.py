@@ -22,6 +22,9 @@ class Finding:
         limit: What was allowed, for people.
         rows: Positions (0-based) of the offending rows in the table that was checked; empty when the finding is about
             the table as a whole.
+        column: The column that `mended` is about; empty when rows are meant as a whole.
+        mended: With severity `repair`: the new values of `column` in `rows`, in their order, as a Polars Series; None
+            when the rows are dropped.
     """
 
     severity: Severity
@@ -30,6 +33,8 @@ class Finding:
     value: str
     limit: str
     rows: tuple[int, ...] = field(default=(), repr=False)
+    column: str = ""
+    mended: Any = field(default=None, repr=False, compare=False)
 
     def sentence(self) -> str:
         """The finding in one line.

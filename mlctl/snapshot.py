@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from mlctl.errors import IntegrityError
 from mlctl.files import read_json, sha256_of_file
-from mlctl.times import moment
+from mlctl.times import moment, moment_text
 from mlctl.workspace import Places
 
 if TYPE_CHECKING:
@@ -82,8 +82,8 @@ def open_tables(places: Places) -> tuple[Snapshot, dict[str, pl.DataFrame]]:
     return snapshot, tables
 
 
-def pinned(name: str) -> dict[str, str] | None:
-    """What data.dvc says of a project's snapshot: `as_of`, `version` and `asked`; None when it says nothing."""
+def pinned(name: str) -> dict[str, Any] | None:
+    """What data.dvc says of a project's snapshot: version, moment, columns and those before; None for nothing."""
     import yaml
 
     if not POINTER.is_file():
@@ -94,3 +94,28 @@ def pinned(name: str) -> dict[str, str] | None:
         raise IntegrityError.refused(str(POINTER), "it is not YAML", "git checkout data.dvc") from error
     found = (pointer.get("meta") or {}).get("snapshots", {}).get(name)
     return dict(found) if found else None
+
+
+def pin(taken: Snapshot, before: Mapping[str, Any] | None) -> dict[str, Any]:
+    """What data.dvc is to say of a snapshot: beside its version the columns of each source, and those before it.
+
+    Args:
+        taken: The new snapshot.
+        before: What data.dvc says until now.
+    """
+    said: dict[str, Any] = {"as_of": moment_text(taken.as_of), "asked": taken.asked, "version": taken.version}
+    said["columns"] = {name: dict(source["columns"]) for name, source in taken.sources.items()}
+    if before and before["version"] != taken.version and before.get("columns"):
+        said["previous"] = {"as_of": before["as_of"], "columns": before["columns"]}
+    elif before and before["version"] == taken.version and before.get("previous"):
+        said["previous"] = before["previous"]
+    return said
+
+
+def previous_columns(name: str) -> tuple[str, dict[str, dict[str, str]]]:
+    """The moment of the snapshot before this one, and the columns (name to type) of each of its sources.
+
+    Both are empty when there was none.
+    """
+    previous = (pinned(name) or {}).get("previous") or {}
+    return str(previous.get("as_of", "")), dict(previous.get("columns", {}))

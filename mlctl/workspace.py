@@ -36,6 +36,11 @@ class Places:
         return self.folder / "params.yaml"
 
     @property
+    def admitted(self) -> Path:
+        """Rows that may pass a rule, which people review; need not exist."""
+        return self.folder / "admitted.yaml"
+
+    @property
     def data(self) -> Path:
         """The snapshot: one Parquet file a source and `snapshot.json`."""
         return DATA / self.name

@@ -1,35 +1,38 @@
 """The contract of a table's columns: type, nulls, uniqueness, range, set of values, pattern.
 
-Use it as the first check of every source. It runs by pandera on the collected rows (a lazy frame would pass unseen) and
-proves that every rule saw every row. Not for rules across rows or tables: `unique` and `rows` do those.
+Use it as the first check of every source. All rules run in one pass over the collected rows and prove that each saw
+every row. Not for rules across rows or tables: `unique`, `sql` and `references` do those.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, ClassVar, Final, Literal, NamedTuple
 
 from pydantic import Field
 
-from mlctl.checks import CheckOptions
-from mlctl.errors import IntegrityError, listed
-from mlctl.findings import Finding, Severity
-from mlctl.kinds import Record
+from mlctl.checks import CheckOptions, Context, Mendable
+from mlctl.checks._findings import of_rows
+from mlctl.errors import listed
+from mlctl.findings import Finding
 
 if TYPE_CHECKING:
     import polars as pl
 
 _TYPES: Final = {
-    "text": ("String",),
+    "text": ("String", "Categorical", "Enum"),
     "integer": ("Int8", "Int16", "Int32", "Int64", "UInt8", "UInt16", "UInt32", "UInt64"),
     "number": ("Float32", "Float64", "Int8", "Int16", "Int32", "Int64", "UInt8", "UInt16", "UInt32", "UInt64"),
     "boolean": ("Boolean",),
     "time": ("Date", "Datetime"),
 }
+_MOST_IN_MILLIONTHS: Final = (2**63 - 1) / 1_000_000
+"""Features keep sums as whole millionths in 64 bits."""
 
 
-class Rule(Record):
+class Rule(Mendable):
     """What one column must be."""
+
+    repairs: ClassVar[tuple[str, ...]] = ("missing", "clip", "default", "scale", "strip", "nfc")
 
     type: Literal["text", "integer", "number", "boolean", "time"] | None = Field(
         default=None, description="the column's type"
@@ -40,11 +43,14 @@ class Rule(Record):
     max: float | None = Field(default=None, description="largest allowed number")
     one_of: tuple[str | int | float | bool, ...] = Field(default=(), description="the allowed values")
     matches: str | None = Field(default=None, description="regular expression that the whole text matches")
-    severity: Severity | None = Field(default=None, description="in place of the check's severity")
+    max_missing: float | None = Field(default=None, ge=0, le=1, description="largest allowed share of missing values")
+    summed: bool = Field(default=False, description="whether it is summed: the total must fit 64 bits in millionths")
 
 
 class Options(CheckOptions):
     """Options of a column contract."""
+
+    repairs: ClassVar[tuple[str, ...]] = Rule.repairs
 
     kind: Literal["columns"] = Field(default="columns", description="columns")
     columns: dict[str, Rule] = Field(min_length=1, description="a rule for each column")
@@ -52,7 +58,10 @@ class Options(CheckOptions):
 
     def rules(self) -> int:
         """One rule a column for its presence and type, and one for each condition."""
-        return sum(1 + len(_conditions(rule)) + rule.unique for rule in self.columns.values())
+        return sum(
+            1 + len(_conditions(name, rule)) + (rule.max_missing is not None) + rule.summed
+            for name, rule in self.columns.items()
+        )
 
 
 EXAMPLE = {
@@ -62,35 +71,52 @@ EXAMPLE = {
 }
 
 
-def check(options: Options, table: pl.DataFrame) -> list[Finding]:
+class _Condition(NamedTuple):
+    """One rule of one column: its word, when a row breaks it, and what is allowed."""
+
+    word: str
+    broken: pl.Expr
+    limit: str
+
+
+def check(options: Options, table: pl.DataFrame, context: Context) -> list[Finding]:
     """Findings of shape (missing, extra or mistyped columns), then findings of values, rule by rule.
 
     Raises:
-        IntegrityError: A rule did not run on the rows.
+        DataError: A condition cannot be computed on the column, such as a pattern on numbers.
     """
-    findings = _shape(options, table)
-    mistyped = {finding.rule.split(".")[1] for finding in findings}
-    rules = {name: rule for name, rule in options.columns.items() if name not in mistyped}
-    return findings + _values(options, rules, table)
+    findings = _shape(options, table, context)
+    unfit = {finding.column for finding in findings}
+    whole = {name: rule for name, rule in options.columns.items() if name not in unfit}
+    conditions = {
+        f"{options.source}.{name}.{condition.word}": (name, rule, condition)
+        for name, rule in whole.items()
+        for condition in _conditions(name, rule, table)
+    }
+    broken = context.broken(table, {code: condition.broken for code, (_, _, condition) in conditions.items()})
+    for code, (name, rule, condition) in conditions.items():
+        chosen = rule if rule.severity is not None else options
+        findings += of_rows(
+            chosen, code, table, broken[code], column=name, limit=condition.limit, low=rule.min, high=rule.max
+        )
+    return findings + _totals(options, whole, table, context)
 
 
-def _shape(options: Options, table: pl.DataFrame) -> list[Finding]:
+def _shape(options: Options, table: pl.DataFrame, context: Context) -> list[Finding]:
     findings = []
     for name, rule in options.columns.items():
-        where = f"column {name}"
+        where, code = f"column {name}", f"{options.source}.{name}"
+        context.saw(f"{code}.present", table.height)
         if name not in table.columns:
             limit = f"present; the table has {listed(table.columns)}"
-            findings.append(Finding("fail", f"{options.source}.{name}.missing", where, "nothing", limit))
+            findings.append(Finding("fail", f"{code}.missing", where, "nothing", limit, column=name))
         elif _mistyped(rule, table[name]):
-            findings.append(
-                Finding("fail", f"{options.source}.{name}.type", where, f"type {table.schema[name]}", str(rule.type))
-            )
+            found = f"type {table.schema[name]}"
+            findings.append(Finding("fail", f"{code}.type", where, found, str(rule.type), column=name))
     extra = [name for name in table.columns if name not in options.columns]
     if extra and options.extra != "allow":
-        limit = listed(options.columns)
-        findings.append(
-            Finding(options.extra, f"{options.source}.columns.extra", "the table", f"also {listed(extra)}", limit)
-        )
+        limit, found = listed(options.columns), f"also {listed(extra)}"
+        findings.append(Finding(options.extra, f"{options.source}.columns.extra", "the table", found, limit))
     return findings
 
 
@@ -100,86 +126,50 @@ def _mistyped(rule: Rule, column: pl.Series) -> bool:
     return rule.type is not None and type(column.dtype).__name__ not in _TYPES[rule.type] and has_values
 
 
-def _values(options: Options, rules: dict[str, Rule], table: pl.DataFrame) -> list[Finding]:
-    import pandera.polars as pandera
-    from pandera.config import ValidationDepth, config_context
+def _conditions(name: str, rule: Rule, table: pl.DataFrame | None = None) -> list[_Condition]:
+    """The conditions of one column; a column without a single value breaks none but `null`."""
+    import polars as pl
 
-    if table.height == 0 or not rules:
-        return []
-    executed: list[str] = []
-    columns = {name: _pandera_column(name, rule, executed) for name, rule in rules.items()}
-    failures: list[dict[str, Any]] = []
-    # the depth is said here, so that no environment variable can switch the value checks off
-    with config_context(validation_enabled=True, validation_depth=ValidationDepth.SCHEMA_AND_DATA):
-        try:
-            pandera.DataFrameSchema(columns).validate(table, lazy=True)
-        except pandera.errors.SchemaErrors as errors:
-            failures = errors.failure_cases.to_dicts()
-    wanted = sum(len(_conditions(rule)) for rule in rules.values())
-    if len(executed) != wanted:
-        why = f"{len(executed)} of {wanted} value rules ran"
-        raise IntegrityError.refused(f"the check of {options.source}", why, "mlctl doctor")
-    return _grouped(options, rules, failures)
-
-
-def _pandera_column(name: str, rule: Rule, executed: list[str]) -> Any:
-    import pandera.polars as pandera
-
-    def counted(label: str, condition: Callable[[pl.Expr], pl.Expr]) -> Any:
-        def run(data: Any) -> Any:
-            import polars as pl
-
-            executed.append(f"{name}.{label}")
-            return data.lazyframe.select(condition(pl.col(data.key)))
-
-        # a missing value breaks `null` alone
-        return pandera.Check(run, name=label, ignore_na=label != "null")
-
-    checks = [counted(label, condition) for label, condition, _ in _conditions(rule)]
-    return pandera.Column(None, checks, nullable=True, unique=rule.unique)
-
-
-def _conditions(rule: Rule) -> list[tuple[str, Callable[[pl.Expr], pl.Expr], str]]:
-    found: list[tuple[str, Callable[[pl.Expr], pl.Expr], str]] = []
-    if not rule.nullable:
-        found.append(("null", lambda column: column.is_not_null(), "none missing"))
+    column = pl.col(name)
+    nan = column.is_nan() if table is not None and table.schema[name].is_float() else pl.lit(False)
+    found = []
     if rule.min is not None:
-        found.append(("min", lambda column: (column >= rule.min) & ~_nan(column), f"at least {rule.min:g}"))
+        found.append(_Condition("min", (column < rule.min) | nan, f"at least {rule.min:g}"))
     if rule.max is not None:
-        # polars orders NaN above every number, so the upper limit catches it
-        found.append(("max", lambda column: (column <= rule.max) & ~_nan(column), f"at most {rule.max:g}"))
+        found.append(_Condition("max", (column > rule.max) | nan, f"at most {rule.max:g}"))
     if rule.one_of:
-        found.append(("one_of", lambda column: column.is_in(list(rule.one_of)), listed(rule.one_of)))
+        found.append(_Condition("one_of", ~column.is_in(list(rule.one_of)), listed(rule.one_of)))
     if rule.matches is not None:
-        found.append(
-            ("matches", lambda column: column.str.contains(f"^(?:{rule.matches})$"), f"pattern {rule.matches}")
-        )
+        found.append(_Condition("matches", ~column.str.contains(f"^(?:{rule.matches})$"), f"pattern {rule.matches}"))
     if rule.type == "number":
-        found.append(("finite", lambda column: column.is_finite(), "finite numbers"))
+        found.append(_Condition("finite", ~column.is_finite(), "finite numbers"))
+    if rule.unique:
+        found.append(_Condition("duplicate", column.is_duplicated() & column.is_not_null(), "unique values"))
+    if table is not None and table[name].null_count() == table.height:
+        # its type may be none that a number or a pattern can be compared with
+        found = [condition._replace(broken=column.is_null() & False) for condition in found]
+    if not rule.nullable:
+        found.append(_Condition("null", column.is_null(), "none missing"))
     return found
 
 
-def _nan(column: pl.Expr) -> pl.Expr:
+def _totals(options: Options, rules: dict[str, Rule], table: pl.DataFrame, context: Context) -> list[Finding]:
+    """Rules about a column as a whole."""
     import polars as pl
 
-    return column.cast(pl.Float64).is_nan()
-
-
-def _grouped(options: Options, rules: dict[str, Rule], failures: list[dict[str, Any]]) -> list[Finding]:
-    groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
-    for failure in failures:
-        label = "duplicate" if failure["check"] == "field_uniqueness" else failure["check"]
-        groups.setdefault((failure["column"], label), []).append(failure)
     findings = []
-    for (name, label), cases in sorted(groups.items()):
-        rule = rules[name]
-        limits = {condition: limit for condition, _, limit in _conditions(rule)}
-        rows = tuple(sorted({case["index"] for case in cases if case["index"] is not None}))
-        value = (
-            f"{len(rows)} rows such as {cases[0]['failure_case']}" if label != "null" else f"{len(rows)} missing values"
-        )
-        # a condition that could not be computed names no rows, and then nothing can be set aside
-        severity = (rule.severity or options.severity) if rows else "fail"
-        limit = limits.get(label, "unique values" if label == "duplicate" else label)
-        findings.append(Finding(severity, f"{options.source}.{name}.{label}", f"column {name}", value, limit, rows))
+    for name, rule in rules.items():
+        code, where = f"{options.source}.{name}", f"column {name}"
+        if rule.max_missing is not None:
+            context.saw(f"{code}.missing_share", len(table[name]))
+            share = table[name].null_count() / max(1, table.height)
+            if share > rule.max_missing:
+                limit = f"at most {rule.max_missing:.1%}"
+                findings.append(Finding("fail", f"{code}.missing_share", where, f"{share:.1%} missing", limit))
+        if rule.summed:
+            context.saw(f"{code}.overflow", len(table[name]))
+            total = float(table[name].cast(pl.Float64).fill_nan(None).abs().sum())
+            if total > _MOST_IN_MILLIONTHS:
+                limit = f"{_MOST_IN_MILLIONTHS:.3g}, what 64 bits hold in millionths"
+                findings.append(Finding("fail", f"{code}.overflow", where, f"a total of {total:.3g}", limit))
     return findings

@@ -140,8 +140,9 @@ def _pin(places: Places, taken: Snapshot) -> None:
             meta = (yaml.safe_load(snapshot.POINTER.read_text(encoding="utf-8")) or {}).get("meta") or {}
         dvc.add("data")
         pointer = yaml.safe_load(snapshot.POINTER.read_text(encoding="utf-8"))
-        pinned = {"as_of": moment_text(taken.as_of), "asked": taken.asked, "version": taken.version}
-        pointer["meta"] = {**meta, "snapshots": {**meta.get("snapshots", {}), places.name: pinned}}
+        snapshots = meta.get("snapshots", {})
+        pinned = snapshot.pin(taken, snapshots.get(places.name))
+        pointer["meta"] = {**meta, "snapshots": {**snapshots, places.name: pinned}}
         write_text(snapshot.POINTER, yaml.safe_dump(pointer, sort_keys=False))
 
 

@@ -13,6 +13,7 @@ kinds crash
 spec
 validation
 workspace
+quarantine
 config lineage
 dvc embedded
 database
@@ -21,8 +22,8 @@ generations
 sources checks features models metrics
 events
 snapshot
-windows plan encoding intervals runtime
-compute
+windows plan encoding intervals runtime schema_drift
+compute impact
 partition
 tiles
 history engines
