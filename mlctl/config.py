@@ -26,7 +26,14 @@ from mlctl.files import canonical_json, sha256_of, write_text
 from mlctl.strict_yaml import read_yaml, yaml_text
 from mlctl.workspace import Places
 
-GROUPS: Final = {"model": "xgboost", "metrics": "binary", "gate": "default", "serving": "batch", "database": "embedded"}
+GROUPS: Final = {
+    "model": "xgboost",
+    "metrics": "binary",
+    "gate": "default",
+    "serving": "batch",
+    "engine": "local",
+    "database": "embedded",
+}
 """Hydra groups that every project composes, with the preset that holds when nobody chooses."""
 _ENVIRONMENT: Final = re.compile(r"\$\{oc\.env:([A-Za-z_][A-Za-z0-9_]*)(?:,([^}]*))?\}")
 _SECRET_KEYS: Final = ("database.dsn",)

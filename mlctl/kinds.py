@@ -14,16 +14,16 @@ import importlib
 import importlib.util
 from collections.abc import Mapping
 from functools import cache
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, distributions
 from pathlib import Path
-from types import ModuleType
-from typing import Any, Final
+from types import ModuleType, UnionType
+from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict
 
 from mlctl.errors import ConfigError
 
-SEAMS: Final = ("sources", "checks", "features", "models", "metrics", "serving")
+SEAMS: Final = ("sources", "checks", "features", "models", "metrics", "serving", "engines")
 
 
 class Record(BaseModel):
@@ -41,7 +41,7 @@ def names(seam: str) -> tuple[str, ...]:
     """
     folder = Path(__file__).parent / seam
     own = {path.stem for path in folder.glob("*.py") if not path.name.startswith("_")}
-    return tuple(sorted(own | {point.name for point in entry_points(group=f"mlctl.{seam}")}))
+    return tuple(sorted(own | {point.name for point in _plugins() if point.group == f"mlctl.{seam}"}))
 
 
 @cache
@@ -53,10 +53,18 @@ def load(seam: str, kind: str) -> ModuleType:
     """
     if kind not in names(seam):
         raise ConfigError.unknown_kind(seam, kind, names(seam))
-    for point in entry_points(group=f"mlctl.{seam}", name=kind):
-        module: ModuleType = point.load()
-        return module
+    for point in _plugins():
+        if (point.group, point.name) == (f"mlctl.{seam}", kind):
+            module: ModuleType = point.load()
+            return module
     return importlib.import_module(f"mlctl.{seam}.{kind}")
+
+
+@cache
+def _plugins() -> tuple[EntryPoint, ...]:
+    # looked for once: every installed package is asked
+    points = (point for distribution in distributions() for point in distribution.entry_points)
+    return tuple(point for point in points if point.group.startswith("mlctl."))
 
 
 def options(seam: str, mapping: Mapping[str, Any]) -> Any:
@@ -87,8 +95,7 @@ def describe(record: type[BaseModel]) -> list[str]:
     """One line a field: name, type, default, meaning."""
     lines = []
     for name, info in record.model_fields.items():
-        kind = getattr(info.annotation, "__name__", None) if "[" not in str(info.annotation) else None
-        shown = kind or str(info.annotation).replace("typing.", "")
+        shown = _type_words(info.annotation)
         if info.is_required():
             default = "required"
         elif info.default_factory is not None:
@@ -97,6 +104,21 @@ def describe(record: type[BaseModel]) -> list[str]:
             default = f"default {_yaml_value(info.default)}"
         lines.append(f"{info.alias or name} ({shown}, {default}): {info.description or ''}")
     return lines
+
+
+def _type_words(annotation: Any) -> str:
+    """A type as people write it: `text | null` and not how it is checked."""
+    if get_origin(annotation) is Annotated:
+        return _type_words(get_args(annotation)[0])
+    if get_origin(annotation) is Literal:
+        return " | ".join(str(value) for value in get_args(annotation))
+    if annotation is type(None):
+        return "null"
+    parts = [_type_words(part) for part in get_args(annotation) if part is not ...]
+    if get_origin(annotation) in (Union, UnionType):
+        return " | ".join(parts)
+    name = getattr(get_origin(annotation) or annotation, "__name__", str(annotation))
+    return f"{name} of {', '.join(parts)}" if parts else str(name)
 
 
 def _yaml_value(value: Any) -> str:

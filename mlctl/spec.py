@@ -18,7 +18,7 @@ from mlctl.times import Duration, Moment, duration
 _FROM_ENVIRONMENT: Final = re.compile(r"\$\{oc\.env:[^}]*\}")
 _PASSWORD: Final = re.compile(r"://[^@/]*:[^@/]+@|password\s*=\s*\S", re.IGNORECASE)
 NAME: Final = re.compile(r"[a-z_][a-z0-9_]*")
-ONE_KIND: Final = {"model": "models", "serving": "serving"}
+ONE_KIND: Final = {"model": "models", "serving": "serving", "engine": "engines"}
 """Sections that are of one kind, and their seam."""
 KIND_SECTIONS: Final = {"sources": "sources", "checks": "checks", "features": "features", "metrics": "metrics"}
 """Sections that hold named entries of kinds, and their seam."""
@@ -168,6 +168,7 @@ class Project(Record):
     serving: Any = Field(description="how decisions reach their users")
     decide: Decide = Field(default_factory=Decide, description="from a score to a decision")
     refresh: Refresh = Field(default_factory=Refresh, description="when the data is taken")
+    engine: Any = Field(default=None, description="what computes a history: mlctl backfill")
     database: Database = Field(default_factory=Database, description="where scores go")
 
     def horizon_days(self) -> float:

@@ -42,6 +42,8 @@ def read(mapping: Mapping[str, Any]) -> tuple[Project | None, list[Fault]]:
 
 def _section(section: str, value: Any, faults: list[Fault]) -> Any:
     info = Project.model_fields[section]
+    if value is None and section == "engine":
+        value = {"kind": "local"}
     if value is None:
         if info.is_required():
             faults.append(Fault(section, "is missing", hint=f"mlctl explain {section}"))

@@ -76,6 +76,11 @@ class Places:
         return self.state / "release"
 
     @property
+    def history(self) -> Path:
+        """Features at many moments, made by `mlctl backfill`."""
+        return self.state / "history"
+
+    @property
     def metrics(self) -> Path:
         """Small JSON files that DVC shows and compares."""
         return self.folder / "metrics"

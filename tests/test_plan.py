@@ -10,9 +10,10 @@ import polars as pl
 import pytest
 
 from mlctl import spec, validation
+from mlctl.compute import compute, outcomes, population
 from mlctl.errors import DataError
-from mlctl.features import row_expression
-from mlctl.plan import AS_OF, compile_plan, compute, outcomes, population, select
+from mlctl.features import fulfils, row_expression
+from mlctl.plan import AS_OF, compile_plan
 from tests.test_spec import VALID
 
 T = datetime(2026, 3, 1, tzinfo=UTC)
@@ -327,7 +328,7 @@ def test_an_expression_that_looks_at_other_rows_or_at_the_clock_is_refused(sql):
     with pytest.raises(DataError, match="cannot be computed"):
         planned({**features, "x": {"kind": "sql", "sql": sql}}, found)
     with pytest.raises(DataError, match="cannot be computed"):
-        select(pl.DataFrame({"spend": [1.0, 2.0]}), sql, "cohorts.x")
+        fulfils(pl.DataFrame({"spend": [1.0, 2.0]}), sql, "cohorts.x")
     where = {"kind": "count", "source": "orders", "where": sql.replace("spend", "amount")}
     with pytest.raises(DataError, match="cannot be computed"):
         compute(planned({"f": where}, found), found, spine(("a", T)))
@@ -396,8 +397,8 @@ def test_a_plain_table_with_two_rows_of_one_entity_is_refused_and_rows_of_nobody
 def test_a_condition_that_is_missing_is_not_fulfilled():
     table = pl.DataFrame({"x": [1.0, None, 3.0], "s": ["a", None, "b"]})
 
-    assert select(table, "x > 2", "k").to_list() == [False, False, True]
-    assert select(table, "not (x > 2)", "k").to_list() == [True, False, False]
-    assert select(table, "s <> 'a'", "k").to_list() == [False, False, True]
-    assert select(table, "1 = 1", "k").to_list() == [True] * 3
-    assert select(table.clear(), "1 = 1", "k").to_list() == []
+    assert fulfils(table, "x > 2", "k").to_list() == [False, False, True]
+    assert fulfils(table, "not (x > 2)", "k").to_list() == [True, False, False]
+    assert fulfils(table, "s <> 'a'", "k").to_list() == [False, False, True]
+    assert fulfils(table, "1 = 1", "k").to_list() == [True] * 3
+    assert fulfils(table.clear(), "1 = 1", "k").to_list() == []

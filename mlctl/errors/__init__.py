@@ -11,6 +11,7 @@ Exit codes: 0 done, 1 a bug, 2 ConfigError, 3 DataError, 4 the gate refused, 5 C
 from mlctl.errors._config import ConfigError, Fault
 from mlctl.errors._data import DataError
 from mlctl.errors._tree import (
+    EXIT_ALARM,
     EXIT_BUG,
     EXIT_INTERRUPTED,
     EXIT_OK,
@@ -28,6 +29,7 @@ from mlctl.errors._tree import (
 from mlctl.errors._world import ConflictError, ExternalError, IntegrityError
 
 __all__ = [
+    "EXIT_ALARM",
     "EXIT_BUG",
     "EXIT_INTERRUPTED",
     "EXIT_OK",

@@ -61,6 +61,46 @@ class DataError(MlctlError):
         )
 
     @classmethod
+    def beyond_snapshot(cls, moment: str, as_of: str, project: str) -> DataError:
+        """Features are asked for a moment at which the data had not been taken yet."""
+        return cls(
+            f"the moment {moment} lies after the snapshot",
+            where=f"data.dvc pins the snapshot of {as_of}",
+            why="events of the days between are not in it",
+            next_step=f"end sooner, or mlctl ingest projects/{project} --latest and run it",
+        )
+
+    @classmethod
+    def leak(cls, columns: Sequence[str], planted: str, report: str) -> DataError:
+        """Features that moved although only rows were added which were not known at their moment."""
+        return cls(
+            f"{len(columns)} features see what was not known at their moment: {listed(columns)}",
+            where=report,
+            why=f"they moved when {planted} were planted",
+            next_step="set time: and knowledge_time: of the sources that these features read",
+        )
+
+    @classmethod
+    def not_numbers(cls, source: str, column: str, kind: str) -> DataError:
+        """A feature that calculates reads a column of text or times."""
+        return cls(
+            f"source {source!r}: column {column!r} holds no numbers",
+            where=f"features of {source}",
+            why=f"its type is {kind}",
+            next_step=f"set sources.{source}.types, or use n_unique, first or last",
+        )
+
+    @classmethod
+    def too_large(cls, source: str, column: str, why: str) -> DataError:
+        """Values that cannot be added up exactly."""
+        return cls(
+            f"source {source!r}: column {column!r} cannot be summed",
+            where=f"features of {source}",
+            why=why,
+            next_step=f"add a check with a max for {column}, or correct the unit",
+        )
+
+    @classmethod
     def contract_broken(cls, findings: Sequence[str], report: str) -> DataError:
         """Checks of severity `fail` found something."""
         return cls(

@@ -10,6 +10,7 @@ EXIT_OK: Final = 0
 EXIT_BUG: Final = 1
 EXIT_REFUSED: Final = 4
 EXIT_STOPPED: Final = 8
+EXIT_ALARM: Final = 9
 EXIT_INTERRUPTED: Final = 130
 EXIT_TERMINATED: Final = 143
 SIGKILL: Final = 9

@@ -1,9 +1,10 @@
 """A feature is a mergeable aggregate of one entity's history strictly before `as_of`, or an expression over such.
 
-An aggregate is three small functions. `tile` turns events into a state, `merge` joins states, `finalize` turns a state
-into the value. Cutting a history anywhere and merging the parts gives the same bits as the whole, because states are
-integers, moments and sets and never float sums. A *lookup* takes what a slowly changing table said last, an
-*expression* is SQL over the features above it. `mlctl/plan.py` puts the features of a project into one plan.
+An aggregate is two small functions and a way to merge. `tile` says the state of each single event, and by its type
+how states are merged: added, the most of them, their flags together, or how many differ. `finalize` turns the merged
+state of a window into the value. Merging (`mlctl/windows.py`) gives the same bits however a history is cut and ordered,
+because states are integers, moments and flags and never float sums. A *lookup* takes what a slowly changing table said
+last, an *expression* is SQL over the features above it. `mlctl/plan.py` puts the features of a project into one plan.
 """
 
 from __future__ import annotations
@@ -11,21 +12,26 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, NamedTuple, Protocol
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from mlctl.errors import DataError, first_line
 from mlctl.kinds import Record
 from mlctl.times import Duration, WindowText
 
 if TYPE_CHECKING:
+    import numpy as np
     import polars as pl
+
+    Array = np.ndarray[Any, Any]
 
 Form = Literal["aggregate", "lookup", "expression"]
 
 FIXED_POINT: Final = 1_000_000
 """Sums are kept as whole millionths: integer addition has no order, so threads and tiles cannot change a bit."""
 
+_EXACT_MOST: Final = 2.0**63 * 0.99
 _OTHER_ROWS: Final = frozenset({"Agg", "Over", "SubPlan", "Explode", "Correlation", "Quantile"})
 _QUOTED: Final = re.compile(r"'[^']*'|\"[^\"]*\"")
 _CLOCK: Final = re.compile(r"\b(?:now\s*\(|current_(?:timestamp|date|time)\b|local(?:timestamp|time)\b)", re.IGNORECASE)
@@ -57,12 +63,100 @@ class AggregateOptions(FeatureOptions):
         min_length=1,
         description="look-back windows that end at as_of, such as 30d, or all; one feature each",
     )
+    by: str | None = Field(
+        default=None, description="column whose values are counted apart: one feature for each value of `values`"
+    )
+    values: tuple[str, ...] = Field(default=(), description="the values of `by` that make a feature of their own")
+
+    @model_validator(mode="after")
+    def _values_of_by(self) -> AggregateOptions:
+        if (self.by is None) != (not self.values):
+            raise ValueError("`by` and `values` belong together")
+        return self
 
 
 class ColumnOptions(AggregateOptions):
     """What an aggregate over one column says."""
 
     column: str = Field(description="column of the source that is aggregated; missing values do not count")
+
+
+class Add(NamedTuple):
+    """States that are added: [n_events] int64, or None for 1 each."""
+
+    values: Array | None
+    recent: bool = False
+    """Only the newer half of the window."""
+
+
+class Most(NamedTuple):
+    """States of which the largest stays: [n_events] int64 or float64; `empty` where there is none."""
+
+    values: Array
+    empty: float
+
+
+class Flags(NamedTuple):
+    """States that are put together bit by bit: [n_events] int64, 62 flags at most."""
+
+    values: Array
+
+
+class Distinct(NamedTuple):
+    """States of which the different ones are counted: [n_events] int64; -1 does not count."""
+
+    codes: Array
+
+
+State = Add | Most | Flags | Distinct
+
+
+class Events(Protocol):
+    """The events of one source that a feature reads, each array [n_events] and in one order."""
+
+    time: Array
+
+    def column(self, name: str) -> pl.Series:
+        """A column as it is."""
+        ...
+
+    def holds(self, condition: str, key: str) -> Array:
+        """Whether an SQL condition holds."""
+        ...
+
+    def number(self, column: str) -> Array:
+        """A column as float64; NaN where it is missing."""
+        ...
+
+    def whole(self, column: str) -> Array:
+        """A column in whole millionths as int64; 0 where it is missing."""
+        ...
+
+    def present(self, column: str) -> Array:
+        """Whether a column's value is there: neither missing nor NaN."""
+        ...
+
+    def codes(self, column: str) -> tuple[Array, int]:
+        """A number for each different value, from 0, and -1 where it is missing; how many there are."""
+        ...
+
+    def rank(self, *columns: str) -> Array:
+        """The place of each event in time; among those of one moment, by the columns' values."""
+        ...
+
+
+class Seen(NamedTuple):
+    """The rows that a value is made for.
+
+    Attributes:
+        as_of: [n_rows] microseconds since 1970.
+        window_us: The window's length; None is the whole history.
+        events: What the states were made of.
+    """
+
+    as_of: Array
+    window_us: int | None
+    events: Events
 
 
 class Aggregate(Protocol):
@@ -73,17 +167,49 @@ class Aggregate(Protocol):
     EMPTY: float | None
     """The value of an entity without events in the window."""
 
-    def tile(self, options: Any) -> dict[str, pl.Expr]:
-        """State columns from the events of one entity (expressions for a group-by)."""
+    def tile(self, options: Any, events: Events) -> dict[str, State]:
+        """The states of single events, and how they are merged."""
         ...
 
-    def merge(self, options: Any) -> dict[str, pl.Expr]:
-        """State columns from states of parts of the history (expressions for a group-by)."""
+    def finalize(self, options: Any, state: Mapping[str, Array], seen: Seen) -> Array | pl.Series:
+        """[n_rows] the values, NaN or null where there is none, from the merged states."""
         ...
 
-    def finalize(self, options: Any, state: Mapping[str, pl.Expr]) -> pl.Expr:
-        """The value, from the state columns and the column `as_of`."""
-        ...
+
+def millionths(values: Array) -> Array:
+    """Numbers as whole millionths, int64; NaN as 0.
+
+    Raises:
+        OverflowError: A value is infinite, or the sum of all would not be exact in 64 bits.
+
+    >>> import numpy as np
+    >>> millionths(np.array([0.1, np.nan])).tolist()
+    [100000, 0]
+    """
+    import numpy as np
+
+    scaled = np.rint(np.nan_to_num(values, nan=0.0, posinf=np.inf, neginf=-np.inf) * FIXED_POINT)
+    largest = float(np.abs(scaled).max(initial=0.0))
+    if not np.isfinite(largest):
+        raise OverflowError("it holds an infinity")
+    if largest * len(scaled) >= _EXACT_MOST and float(np.abs(scaled).sum()) >= _EXACT_MOST:
+        raise OverflowError(f"values up to {largest / FIXED_POINT:g} do not add up exactly; limit it by a check")
+    return np.asarray(scaled.astype(np.int64))
+
+
+def fulfils(table: pl.DataFrame, condition: str, key: str) -> pl.Series:
+    """Which rows fulfil an SQL condition; a missing value does not.
+
+    Raises:
+        DataError: The condition cannot be computed on this table; `key` names it.
+    """
+    import polars as pl
+
+    try:
+        found = table.select(row_expression(condition).cast(pl.Boolean).fill_null(False)).to_series()
+    except (pl.exceptions.PolarsError, pl.exceptions.SQLInterfaceError) as error:
+        raise DataError.bad_expression(key, condition, first_line(error)) from error
+    return found if len(found) == table.height else pl.Series([bool(found[0])] * table.height, dtype=pl.Boolean)
 
 
 def row_expression(sql: str) -> pl.Expr:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from mlctl.features import AggregateOptions
+from mlctl.features import Add, AggregateOptions, Events, Seen, State
 
 if TYPE_CHECKING:
-    import polars as pl
+    from mlctl.features import Array
 
 
 class Options(AggregateOptions):
@@ -26,22 +26,11 @@ EXAMPLE = {"kind": "count", "source": "orders", "windows": ["30d", "90d"]}
 EMPTY = 0.0
 
 
-def tile(options: Options) -> dict[str, pl.Expr]:
-    """The count of events."""
-    import polars as pl
-
-    return {"n": pl.len().cast(pl.Int64)}
+def tile(options: Options, events: Events) -> dict[str, State]:
+    """One for each event."""
+    return {"n": Add(None)}
 
 
-def merge(options: Options) -> dict[str, pl.Expr]:
-    """Counts add up."""
-    import polars as pl
-
-    return {"n": pl.col("n").sum()}
-
-
-def finalize(options: Options, state: Mapping[str, pl.Expr]) -> pl.Expr:
+def finalize(options: Options, state: Mapping[str, Array], seen: Seen) -> Array:
     """The count as a number."""
-    import polars as pl
-
-    return state["n"].cast(pl.Float64)
+    return state["n"].astype("float64")

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from pydantic import Field
 
-from mlctl.features import AggregateOptions
-from mlctl.features._fixed import divided
+from mlctl.features import AggregateOptions, Events, Most, Seen, State
 
 if TYPE_CHECKING:
-    import polars as pl
+    from mlctl.features import Array
 
 _DAY_US: Final = 86_400_000_000
+_NONE: Final = -(2**62)
 
 
 class Options(AggregateOptions):
@@ -32,25 +32,14 @@ EXAMPLE = {"kind": "days_since", "source": "orders", "windows": ["all"], "event"
 EMPTY = None
 
 
-def tile(options: Options) -> dict[str, pl.Expr]:
-    """The moment of the last or first event."""
-    import polars as pl
-
-    moments = pl.col("event_time")
-    return {"moment": moments.max() if options.event == "last" else moments.min()}
+def tile(options: Options, events: Events) -> dict[str, State]:
+    """The moment of the event; its sign is turned for the first one."""
+    return {"moment": Most(events.time if options.event == "last" else -events.time, _NONE)}
 
 
-def merge(options: Options) -> dict[str, pl.Expr]:
-    """The latest or earliest of the moments."""
-    import polars as pl
-
-    moments = pl.col("moment")
-    return {"moment": moments.max() if options.event == "last" else moments.min()}
-
-
-def finalize(options: Options, state: Mapping[str, pl.Expr]) -> pl.Expr:
+def finalize(options: Options, state: Mapping[str, Array], seen: Seen) -> Array:
     """Days up to `as_of`."""
-    import polars as pl
+    import numpy as np
 
-    microseconds = (pl.col("as_of") - state["moment"]).dt.total_microseconds()
-    return divided(microseconds.cast(pl.Float64), _DAY_US)
+    moment = state["moment"] if options.event == "last" else -state["moment"]
+    return np.where(state["moment"] == _NONE, np.nan, (seen.as_of - moment) / _DAY_US)

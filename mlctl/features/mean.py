@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from mlctl.features import ColumnOptions
-from mlctl.features._fixed import fixed_sum, from_fixed, present
+from mlctl.features import FIXED_POINT, Add, ColumnOptions, Events, Seen, State
 
 if TYPE_CHECKING:
-    import polars as pl
+    from mlctl.features import Array
 
 
 class Options(ColumnOptions):
@@ -27,20 +26,15 @@ EXAMPLE = {"kind": "mean", "source": "orders", "column": "amount", "windows": ["
 EMPTY = None
 
 
-def tile(options: Options) -> dict[str, pl.Expr]:
-    """The sum in whole millionths and the count of present values."""
-    return {"total": fixed_sum(options.column), "n": present(options.column)}
+def tile(options: Options, events: Events) -> dict[str, State]:
+    """The value in whole millionths, and one where it is present."""
+    present = events.present(options.column)
+    return {"total": Add(events.whole(options.column)), "n": Add(None if present.all() else present.astype("int64"))}
 
 
-def merge(options: Options) -> dict[str, pl.Expr]:
-    """Sums and counts add up."""
-    import polars as pl
-
-    return {"total": pl.col("total").sum(), "n": pl.col("n").sum()}
-
-
-def finalize(options: Options, state: Mapping[str, pl.Expr]) -> pl.Expr:
+def finalize(options: Options, state: Mapping[str, Array], seen: Seen) -> Array:
     """Sum by count; missing where no value was present."""
-    import polars as pl
+    import numpy as np
 
-    return pl.when(state["n"] > 0).then(from_fixed(state["total"]) / state["n"])
+    with np.errstate(invalid="ignore"):
+        return np.asarray(state["total"] / FIXED_POINT / state["n"])

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from mlctl.features import ColumnOptions
+from mlctl.features import ColumnOptions, Events, Most, Seen, State
 
 if TYPE_CHECKING:
-    import polars as pl
+    from mlctl.features import Array
 
 
 class Options(ColumnOptions):
@@ -26,20 +26,16 @@ EXAMPLE = {"kind": "min", "source": "orders", "column": "amount", "windows": ["9
 EMPTY = None
 
 
-def tile(options: Options) -> dict[str, pl.Expr]:
-    """The smallest present value."""
-    import polars as pl
+def tile(options: Options, events: Events) -> dict[str, State]:
+    """The value with its sign turned, and nothing where it is missing."""
+    import numpy as np
 
-    return {"min": pl.col(options.column).cast(pl.Float64).fill_nan(None).min()}
-
-
-def merge(options: Options) -> dict[str, pl.Expr]:
-    """The smallest of the parts."""
-    import polars as pl
-
-    return {"min": pl.col("min").min()}
+    values = events.number(options.column)
+    return {"most": Most(np.where(np.isnan(values), -np.inf, -values), -np.inf)}
 
 
-def finalize(options: Options, state: Mapping[str, pl.Expr]) -> pl.Expr:
+def finalize(options: Options, state: Mapping[str, Array], seen: Seen) -> Array:
     """The value itself."""
-    return state["min"]
+    import numpy as np
+
+    return np.where(np.isneginf(state["most"]), np.nan, -state["most"] + 0.0)

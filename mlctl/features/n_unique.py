@@ -1,20 +1,21 @@
 """How many different values of a column the entity's events hold in each window.
 
-Use it for breadth: categories bought, devices used. Not on columns with millions of values per entity: the state is the
-set itself.
+Use it for breadth: categories bought, devices used. Missing values do not count.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from pydantic import Field
 
-from mlctl.features import ColumnOptions
+from mlctl.features import ColumnOptions, Distinct, Events, Flags, Seen, State
 
 if TYPE_CHECKING:
-    import polars as pl
+    from mlctl.features import Array
+
+_FLAGS_MOST: Final = 62
 
 
 class Options(ColumnOptions):
@@ -27,22 +28,20 @@ EXAMPLE = {"kind": "n_unique", "source": "orders", "column": "channel", "windows
 EMPTY = 0.0
 
 
-def tile(options: Options) -> dict[str, pl.Expr]:
-    """The set of present values."""
-    import polars as pl
+def tile(options: Options, events: Events) -> dict[str, State]:
+    """A flag for each value where there are few, otherwise its number."""
+    import numpy as np
 
-    return {"values": pl.col(options.column).drop_nulls().unique().sort()}
-
-
-def merge(options: Options) -> dict[str, pl.Expr]:
-    """The union of the sets."""
-    import polars as pl
-
-    return {"values": pl.col("values").explode(empty_as_null=True).drop_nulls().unique().sort()}
+    codes, count = events.codes(options.column)
+    if count > _FLAGS_MOST:
+        return {"different": Distinct(codes)}
+    return {"flags": Flags(np.where(codes < 0, 0, np.left_shift(np.int64(1), np.maximum(codes, 0))))}
 
 
-def finalize(options: Options, state: Mapping[str, pl.Expr]) -> pl.Expr:
-    """The size of the set."""
-    import polars as pl
+def finalize(options: Options, state: Mapping[str, Array], seen: Seen) -> Array:
+    """The count as a number."""
+    import numpy as np
 
-    return state["values"].list.len().cast(pl.Float64)
+    if "flags" in state:
+        return np.bitwise_count(state["flags"]).astype(np.float64)
+    return state["different"].astype(np.float64)

@@ -1,6 +1,6 @@
 """The sum of a column over the entity's events in each window, exact to a millionth.
 
-Use it for money and quantities. Not for values beyond a trillion, or where a millionth matters.
+Use it for money and quantities. Not where a millionth matters; sums beyond nine trillion are refused.
 """
 
 from __future__ import annotations
@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from mlctl.features import ColumnOptions
-from mlctl.features._fixed import fixed_sum, from_fixed
+from mlctl.features import FIXED_POINT, Add, ColumnOptions, Events, Seen, State
 
 if TYPE_CHECKING:
-    import polars as pl
+    from mlctl.features import Array
 
 
 class Options(ColumnOptions):
@@ -27,18 +26,11 @@ EXAMPLE = {"kind": "sum", "source": "orders", "column": "amount", "windows": ["9
 EMPTY = 0.0
 
 
-def tile(options: Options) -> dict[str, pl.Expr]:
-    """The sum in whole millionths."""
-    return {"total": fixed_sum(options.column)}
+def tile(options: Options, events: Events) -> dict[str, State]:
+    """The value in whole millionths."""
+    return {"total": Add(events.whole(options.column))}
 
 
-def merge(options: Options) -> dict[str, pl.Expr]:
-    """Sums add up."""
-    import polars as pl
-
-    return {"total": pl.col("total").sum()}
-
-
-def finalize(options: Options, state: Mapping[str, pl.Expr]) -> pl.Expr:
+def finalize(options: Options, state: Mapping[str, Array], seen: Seen) -> Array:
     """The sum as a number."""
-    return from_fixed(state["total"])
+    return state["total"] / FIXED_POINT

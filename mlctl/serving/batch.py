@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
+from mlctl.compute import compute, population
 from mlctl.decide import decide
 from mlctl.errors import DataError
 from mlctl.findings import Finding
 from mlctl.kinds import Record
-from mlctl.plan import AS_OF, compile_plan, compute, population
+from mlctl.plan import AS_OF, compile_plan
 from mlctl.release import Release
 from mlctl.serving import ServingOptions
 

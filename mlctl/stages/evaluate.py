@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any, Final
 from mlctl import encoding, intervals, kinds, runtime
 from mlctl.encoding import Encoding
 from mlctl.errors import IntegrityError
+from mlctl.features import fulfils
 from mlctl.files import read_json, sha256_of_file, write_json, write_text, write_with
-from mlctl.plan import AS_OF, select
+from mlctl.plan import AS_OF
 from mlctl.spec import Project
 from mlctl.stages import FOLD, Report
 from mlctl.stages.train import ladder, part
@@ -42,7 +43,7 @@ def evaluate(places: Places, project: Project) -> Report:
     everybody = _judge(project, rows, scores)
     cohorts = {}
     for name, condition in project.cohorts.items():
-        member = select(rows, condition, f"cohorts.{name}")
+        member = fulfils(rows, condition, f"cohorts.{name}")
         chosen = rows.filter(member)
         judged = chosen.height >= MIN_COHORT_ROWS and chosen["label"].n_unique() == 2
         kept = {model: values[member.to_numpy()] for model, values in scores.items()}

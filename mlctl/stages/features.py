@@ -11,10 +11,11 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from mlctl import snapshot
+from mlctl.compute import compute, outcomes, population
 from mlctl.decide import cold
 from mlctl.errors import DataError, IntegrityError
 from mlctl.files import read_json, sha256_of_file, write_json, write_with
-from mlctl.plan import AS_OF, Plan, compile_plan, compute, outcomes, population
+from mlctl.plan import AS_OF, Plan, compile_plan
 from mlctl.spec import Project
 from mlctl.stages import FOLD, Report
 from mlctl.times import duration, moment_text

@@ -20,18 +20,22 @@ database
 scores_table
 generations
 sources checks features models metrics
-snapshot
-plan encoding intervals runtime schema_drift
-impact
+events
+snapshot schema_drift
+windows plan encoding intervals runtime
+compute impact
+partition
+tiles
+history engines
 decide release gates
 serving
 stages
-flow explain doctor github
+flow backfill leakcheck freshness explain doctor github
 console
 cli
 """.split("\n")
 ROW_OF = {name: index for index, row in enumerate(ROWS) for name in row.split()}
-SEAMS = {"sources", "checks", "features", "models", "metrics", "serving"}
+SEAMS = {"sources", "checks", "features", "models", "metrics", "serving", "engines"}
 FILES = sorted((ROOT / "mlctl").rglob("*.py"))
 # config asks lineage for the digest of the code when it writes params.yaml; both stand below `workspace`
 ALLOWED = {("config", "lineage")}

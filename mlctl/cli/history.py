@@ -1,0 +1,115 @@
+"""The commands about features over time: plan, backfill, leakcheck, freshness."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mlctl.cli._app import AsJson, Project, Projects, app, enter, enter_all, exit_with, present
+from mlctl.errors import EXIT_ALARM, ConfigError
+
+if TYPE_CHECKING:
+    from mlctl.backfill import Request
+
+Start = Annotated[str, typer.Option(help="the first moment, such as 2025-01-01")]
+End = Annotated[str, typer.Option(help="moments lie before it")]
+Every = Annotated[str, typer.Option(help="from one moment to the next")]
+Features = Annotated[list[str] | None, typer.Option("--feature", "-f", help="a feature or column; default: all")]
+Overrides = Annotated[list[str] | None, typer.Argument(metavar="[OVERRIDE]...", help="such as engine=spark")]
+
+
+@app.command(rich_help_panel="Work", context_settings={"ignore_unknown_options": True})
+def backfill(  # noqa: PLR0913  (options of a command line are named)
+    project: Project,
+    start: Start,
+    end: End,
+    overrides: Overrides = None,
+    *,
+    every: Every = "7d",
+    feature: Features = None,
+    out: Annotated[str | None, typer.Option(help="also write the asked columns into this Parquet file")] = None,
+    json: AsJson = False,
+) -> None:
+    """Compute the features of everybody at past moments; resumable, only what is missing."""
+    from mlctl import backfill as work
+    from mlctl import config, console
+
+    places = enter(project, json)
+    composed = config.compose(places, overrides or []).project
+    request = _request(start, end, every, feature)
+    with console.partitions("backfill") as advance:
+        done = work.run(places, composed, request, advance)
+    if out is not None:
+        work.export(places, composed, request, out)
+    console.json_data(done.record()) if json else console.backfilled(done, out)
+
+
+@app.command(rich_help_panel="Look", context_settings={"ignore_unknown_options": True})
+def plan(  # noqa: PLR0913  (as above)
+    project: Project,
+    start: Start,
+    end: End,
+    overrides: Overrides = None,
+    *,
+    every: Every = "7d",
+    feature: Features = None,
+    json: AsJson = False,
+) -> None:
+    """Say what a backfill would compute: what is missing, rows, seconds, memory."""
+    from mlctl import backfill as work
+    from mlctl import config, console
+
+    places = enter(project, json)
+    found = work.preflight(
+        places, config.compose(places, overrides or []).project, _request(start, end, every, feature)
+    )
+    console.json_data(found.record()) if json else console.preflight(found)
+
+
+@app.command(rich_help_panel="Work")
+def leakcheck(project: Project, json: AsJson = False) -> None:
+    """Plant rows that were not known at a moment, and fail if any feature of that moment moves."""
+    from mlctl import config, console
+    from mlctl import leakcheck as check
+
+    places = enter(project, json)
+    with console.progress() as tell:
+        report = check.leakcheck(places, config.compose(places).project, tell)
+    console.json_data(report.record()) if json else console.leakcheck_table(report)
+
+
+@app.command(rich_help_panel="Look")
+def freshness(projects: Projects = None, json: AsJson = False) -> None:
+    """Tell which sources are older than they may be, and what depends on them; exit code 9 when one is."""
+    from mlctl import config, console
+    from mlctl import freshness as look
+
+    ages = {
+        places.name: look.freshness(places, config.compose(places).project, present())
+        for places in enter_all(projects, json)
+    }
+    records = {name: [age.record() for age in found] for name, found in ages.items()}
+    console.json_data({"format_version": "1.0", "projects": records}) if json else console.freshness_table(ages)
+    exit_with(EXIT_ALARM if any(age.stale for found in ages.values() for age in found) else 0)
+
+
+def _request(start: str, end: str, every: str, features: list[str] | None) -> Request:
+    from mlctl.backfill import Request
+    from mlctl.times import duration
+
+    try:
+        duration(every)
+    except ValueError as error:
+        raise ConfigError.bad_override(f"--every {every}", str(error)) from error
+    return Request(_moment("--start", start), _moment("--end", end), every, tuple(features or ()))
+
+
+def _moment(option: str, text: str) -> datetime:
+    from mlctl.times import moment
+
+    try:
+        return moment(text)
+    except ValueError as error:
+        raise ConfigError.bad_override(f"{option} {text}", str(error)) from error

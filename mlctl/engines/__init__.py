@@ -1,0 +1,40 @@
+"""An engine is a way to run the same feature plan over partitions of entities.
+
+Whatever the engine, one partition is computed by `mlctl.partition.compute_partition`, and so its file has the same
+bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol
+
+from pydantic import Field
+
+from mlctl.kinds import Record
+from mlctl.partition import Job, Receipt
+
+
+class EngineOptions(Record):
+    """What every engine says, whatever its kind."""
+
+    kind: str = Field(description="the engine: mlctl explain engines")
+    partition_rows: int = Field(
+        default=400_000, ge=1, description="rows of a partition, about; fewer rows take less memory and more time"
+    )
+
+
+class Engine(Protocol):
+    """The functions of an engine kind (the module itself satisfies this)."""
+
+    Options: type[EngineOptions]
+    EXAMPLE: dict[str, object]
+
+    def run(self, options: Any, job: Job, pending: Sequence[int]) -> Iterator[Receipt]:
+        """Computes partitions and writes their files; one receipt as each is done, in any order.
+
+        Raises:
+            DataError: A feature cannot be computed from the data.
+            ExternalError: Disk, or what the engine runs on.
+        """
+        ...

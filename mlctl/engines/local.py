@@ -1,0 +1,54 @@
+"""This machine: one thread for each core, one partition at a time in each.
+
+Use it as long as a history is made in acceptable time; its memory does not grow with the data. Not where the events do
+not fit the disk of one machine.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from mlctl.engines import EngineOptions
+from mlctl.partition import Job, Receipt, compute_partition
+from mlctl.tiles import make
+
+
+class Options(EngineOptions):
+    """Options of the local engine."""
+
+    kind: Literal["local"] = Field(default="local", description="local")
+    threads: int | None = Field(default=None, ge=1, le=256, description="partitions at a time; default: the cores")
+
+
+EXAMPLE = {"kind": "local"}
+
+
+def run(options: Options, job: Job, pending: Sequence[int]) -> Iterator[Receipt]:
+    """Computes partitions in threads; a killed command loses those in work, one for each thread.
+
+    Raises:
+        DataError: A feature cannot be computed from the data.
+        ExternalError: A file cannot be written.
+    """
+    from concurrent.futures import ThreadPoolExecutor, as_completed
+
+    plan = job.plan()
+    tiles = make(plan, job.scans(), Path(job.tiles), job.partitions, job.dataset)[0]
+
+    def one(partition: int) -> Receipt:
+        people = tiles.people(partition)
+        return compute_partition(job, plan, partition, people, tiles.histories(plan, partition, people[:, 0]))
+
+    with ThreadPoolExecutor(options.threads or len(os.sched_getaffinity(0))) as pool:
+        waiting = [pool.submit(one, partition) for partition in pending]
+        try:
+            for done in as_completed(waiting):
+                yield done.result()
+        finally:
+            for future in waiting:
+                future.cancel()

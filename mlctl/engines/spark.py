@@ -1,0 +1,162 @@
+"""Spark: the same partitions, divided and computed by the workers of a Spark cluster.
+
+Use it when the events do not fit one machine, or a cluster is there anyway. The workers write the files themselves, so
+the workspace must lie where all of them see it. Not for small data: starting Spark takes longer than the local engine
+needs for millions of rows. Needs the extra `spark` (pyspark 4) and Java 17.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from pydantic import Field
+
+from mlctl.engines import EngineOptions
+from mlctl.errors import ExternalError, MlctlError, Relayed, first_line
+from mlctl.partition import Job, Receipt, compute_from_tables
+from mlctl.tiles import people_of
+
+if TYPE_CHECKING:
+    import polars as pl
+    import pyarrow as pa
+
+_RECEIPT: Final = "partition int, rows long, seconds double, error string"
+
+
+class Options(EngineOptions):
+    """Options of the Spark engine."""
+
+    kind: Literal["spark"] = Field(default="spark", description="spark")
+    master: str = Field(default="local[*]", description="where Spark runs: local[2], yarn, spark://host:7077, ...")
+    memory: str = Field(default="4g", pattern="^[0-9]+[mg]$", description="memory of the driver, such as 4g")
+
+
+EXAMPLE = {"kind": "spark", "master": "local[2]", "memory": "1g"}
+
+
+def run(options: Options, job: Job, pending: Sequence[int]) -> Iterator[Receipt]:
+    """Divides the tables by the CRC-32 of the key in Spark, and computes each part in a worker.
+
+    Raises:
+        DataError: A feature cannot be computed from the data.
+        ExternalError: Spark or Java is missing, or a worker failed.
+    """
+    if not pending:
+        return
+    plan = job.plan()
+    columns = job.needed(plan)
+    places = {(source, name): f"c{s}_{c}" for s, source in enumerate(columns) for c, name in enumerate(columns[source])}
+    spark = _session(options, len(pending))
+    try:
+        found = _divided(spark, job, columns, places, pending)
+        work = found.groupBy("partition").applyInArrow(_worker(job, columns, places), schema=_RECEIPT)
+        left = set(pending)
+        for row in work.toLocalIterator():
+            if row.error:
+                told = json.loads(row.error)
+                raise Relayed(told["exit_code"], [(heading, text) for heading, text in told["lines"]])
+            left.discard(row.partition)
+            yield Receipt(row.partition, row.rows, row.seconds)
+        for partition in sorted(left):
+            # Spark makes no group of a partition without entities
+            yield _compute(job, partition, job.empty(columns))
+    except MlctlError:
+        raise
+    except Exception as error:
+        raise ExternalError.tool("spark", first_line(error)) from error
+    finally:
+        spark.stop()
+
+
+def _session(options: Options, partitions: int) -> Any:
+    try:
+        from pyspark.sql import SparkSession
+    except ImportError as error:
+        raise ExternalError.tool("spark", 'pyspark is not installed: pip install "mlctl[spark]"') from error
+    # without it the workers take whatever Python comes first on PATH
+    os.environ["PYSPARK_PYTHON"] = os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
+    settings = {
+        "spark.driver.memory": options.memory,
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+        "spark.sql.session.timeZone": "UTC",
+        "spark.sql.shuffle.partitions": str(partitions),
+        "spark.sql.adaptive.enabled": "false",
+        "spark.log.level": "ERROR",
+        "spark.driver.host": "127.0.0.1",
+        "spark.driver.bindAddress": "127.0.0.1",
+    }
+    if not options.master.startswith("local"):
+        settings = {name: value for name, value in settings.items() if not name.startswith("spark.driver.")}
+    else:
+        os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
+    builder = SparkSession.builder.master(options.master).appName("mlctl backfill")
+    for name, value in settings.items():
+        builder = builder.config(name, value)
+    try:
+        return builder.getOrCreate()
+    except Exception as error:
+        raise ExternalError.tool("spark", f"it does not start (is Java 17 there?): {first_line(error)}") from error
+
+
+def _divided(
+    spark: Any,
+    job: Job,
+    columns: Mapping[str, Sequence[str]],
+    places: Mapping[tuple[str, str], str],
+    pending: Sequence[int],
+) -> Any:
+    """All sources in one frame: the partition, the source's name, and its columns under names of their own."""
+    from pyspark.sql import functions
+
+    key = job.plan().entity.key
+    together = None
+    for source, names in columns.items():
+        table = spark.read.parquet(str(Path(job.tables[source]).resolve()))
+        partition = functions.crc32(functions.col(f"`{key}`").cast("string")) % job.partitions
+        chosen = table.select(
+            partition.cast("int").alias("partition"),
+            functions.lit(source).alias("source"),
+            *[functions.col(f"`{name}`").alias(places[source, name]) for name in names],
+        ).where(functions.col("partition").isin(list(pending)))
+        together = chosen if together is None else together.unionByName(chosen, allowMissingColumns=True)
+    return together
+
+
+def _worker(
+    job: Job, columns: Mapping[str, Sequence[str]], places: Mapping[tuple[str, str], str]
+) -> Callable[[pa.Table], pa.Table]:
+    here = Job(**{**vars(job), "folder": str(Path(job.folder).resolve())})
+
+    def work(group: pa.Table) -> pa.Table:
+        import polars as pl
+        import pyarrow as pa
+
+        frames: Any = pl.from_arrow(group)
+        partition = int(frames["partition"][0])
+        tables = {
+            source: frames.filter(pl.col("source") == source).select(
+                pl.col(places[source, name]).alias(name) for name in names
+            )
+            for source, names in columns.items()
+        }
+        try:
+            receipt, error = _compute(here, partition, tables), None
+        except MlctlError as problem:
+            receipt, error = Receipt(partition, 0, 0.0), json.dumps(problem.record())
+        told = {"partition": [partition], "rows": [receipt.rows], "seconds": [receipt.seconds], "error": [error]}
+        kinds = {"partition": pa.int32(), "rows": pa.int64(), "seconds": pa.float64(), "error": pa.string()}
+        return pa.table(told, schema=pa.schema(list(kinds.items())))
+
+    return work
+
+
+def _compute(job: Job, partition: int, tables: Mapping[str, pl.DataFrame]) -> Receipt:
+    plan = job.plan()
+    people = people_of(plan, {source: table.lazy() for source, table in tables.items()}, 1)
+    return compute_from_tables(job, plan, partition, people, tables)

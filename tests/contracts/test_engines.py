@@ -1,0 +1,162 @@
+"""Every engine writes the same bytes, and these are the values that one row alone has."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from mlctl import kinds, validation
+from mlctl.compute import compute, population
+from mlctl.errors import DataError, MlctlError
+from mlctl.history import fingerprints
+from mlctl.partition import Block, Job, partitions_of
+from mlctl.plan import AS_OF, compile_plan
+from tests.test_spec import VALID
+
+pytestmark = pytest.mark.usefixtures("java")
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+ENGINES = kinds.names("engines")
+PARTITIONS = 5
+FEATURES: dict[str, Any] = {
+    "orders": {"kind": "count", "source": "orders", "windows": ["7d", "30d", "all"]},
+    "spend": {"kind": "sum", "source": "orders", "column": "amount", "windows": ["30d"], "where": "channel <> 'shop'"},
+    "spread": {"kind": "std", "source": "orders", "column": "amount", "windows": ["30d"]},
+    "channels": {"kind": "n_unique", "source": "orders", "column": "channel", "windows": ["30d"]},
+    "by_channel": {"kind": "count", "source": "orders", "windows": ["30d"], "by": "channel", "values": ["web", "app"]},
+    "last_channel": {"kind": "last", "source": "orders", "column": "channel", "windows": ["all"]},
+    "profile": {"kind": "lookup", "source": "customers", "columns": ["plan"]},
+    "per_order": {"kind": "sql", "sql": "spend / nullif(orders_30d, 0)"},
+}
+PROJECT = {
+    **VALID,
+    "name": "small",
+    "entity": {"key": "customer_id", "source": "customers"},
+    "sources": {
+        "customers": {"kind": "parquet", "path": "c.parquet", "time": "since"},
+        "orders": {"kind": "parquet", "path": "o.parquet", "time": "at", "knowledge_time": "known"},
+    },
+    "checks": {},
+    "cohorts": {},
+    "features": FEATURES,
+    "label": {"kind": "count", "source": "orders", "horizon": "30d", "is": 0},
+}
+
+
+def tables() -> dict[str, pl.DataFrame]:
+    draw = np.random.default_rng(1)
+    people = [f"c{i:03d}" for i in range(40)]
+    since = [START + timedelta(days=int(day)) for day in draw.integers(-30, 40, len(people))]
+    rows = 900
+    at = [START + timedelta(minutes=int(minute)) for minute in draw.integers(0, 100 * 1440, rows)]
+    customers = pl.DataFrame({"customer_id": people * 2, "since": since + [when + timedelta(days=9) for when in since]})
+    orders = pl.DataFrame(
+        {
+            "customer_id": [people[i] for i in draw.integers(0, len(people), rows)],
+            "at": at,
+            "known": [
+                when + timedelta(days=int(days)) for when, days in zip(at, draw.integers(0, 4, rows), strict=True)
+            ],
+            "amount": [
+                None if i % 13 == 0 else round(float(value), 2) for i, value in enumerate(draw.lognormal(3, 1, rows))
+            ],
+            "channel": [("web", "shop", "app", None)[i] for i in draw.integers(0, 4, rows)],
+        }
+    )
+    moments = pl.col(pl.Datetime).cast(pl.Datetime("us", "UTC"))
+    plans = pl.Series("plan", [("free", "paid")[i % 2] for i in range(customers.height)])
+    return {"customers": customers.with_columns(moments, plans), "orders": orders.with_columns(moments).sort("at")}
+
+
+def job_in(folder: Path, found: dict[str, pl.DataFrame]) -> Job:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, table in found.items():
+        table.write_parquet(folder / f"{name}.parquet")
+    project, faults = validation.read(PROJECT)
+    assert project is not None, faults
+    schemas = {name: tuple(table.columns) for name, table in found.items()}
+    plan = compile_plan(project, schemas)
+    first = int(START.timestamp()) * 1_000_000
+    block = Block("block", tuple(plan.names), first, 7 * 86_400_000_000, 12)
+    assert set(fingerprints(plan)) == set(plan.names)
+    return Job(
+        project=project.mapping(),
+        schemas=schemas,
+        block=block,
+        partitions=PARTITIONS,
+        folder=str(folder / "history"),
+        tables={name: str(folder / f"{name}.parquet") for name in found},
+        tiles=str(folder / "tiles"),
+        dataset="d",
+    )
+
+
+def made_by(engine: str, job: Job, pending: list[int]) -> dict[int, bytes]:
+    module = kinds.load("engines", engine)
+    receipts = list(module.run(kinds.options("engines", module.EXAMPLE), job, pending))
+    assert sorted(receipt.partition for receipt in receipts) == sorted(pending)
+    return {partition: job.path(partition).read_bytes() for partition in pending}
+
+
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory: pytest.TempPathFactory) -> dict[int, bytes]:
+    folder = tmp_path_factory.mktemp("expected")
+    return made_by("local", job_in(folder, tables()), list(range(PARTITIONS)))
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_an_engine_writes_the_same_bytes(engine: str, tmp_path: Path, expected: dict[int, bytes]) -> None:
+    assert made_by(engine, job_in(tmp_path, tables()), list(range(PARTITIONS))) == expected
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_only_what_is_pending_is_made_and_an_empty_partition_has_a_file(engine: str, tmp_path: Path) -> None:
+    found = tables()
+    some = found["customers"]["customer_id"].unique().sort().to_list()
+    places = partitions_of(some, PARTITIONS)
+    left = [key for key, place in zip(some, places, strict=True) if place != 2]
+    found["customers"] = found["customers"].filter(pl.col("customer_id").is_in(left))
+    job = job_in(tmp_path, found)
+
+    made_by(engine, job, [1, 2])
+
+    assert [path.parent.name for path in sorted((tmp_path / "history").rglob("*.parquet"))] == [
+        "part-0001",
+        "part-0002",
+    ]
+    assert pl.read_parquet(job.path(2)).height == 0
+    assert pl.read_parquet(job.path(2)).schema == pl.read_parquet(job.path(1)).schema
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_data_that_a_feature_cannot_read_is_told_as_such(engine: str, tmp_path: Path) -> None:
+    found = tables()
+    found["orders"] = found["orders"].with_columns(pl.col("amount").cast(pl.String))
+
+    with pytest.raises(MlctlError) as told:
+        made_by(engine, job_in(tmp_path, found), [0, 1])
+
+    assert told.value.exit_code == DataError.exit_code
+    assert "'amount' holds no numbers" in str(told.value)
+
+
+def test_the_order_of_rows_changes_no_byte(tmp_path: Path, expected: dict[int, bytes]) -> None:
+    shuffled = {name: table.sample(fraction=1.0, shuffle=True, seed=4) for name, table in tables().items()}
+
+    assert made_by("local", job_in(tmp_path, shuffled), list(range(PARTITIONS))) == expected
+
+
+def test_a_partition_holds_the_values_of_a_batch_and_nobody_before_he_is_known(tmp_path: Path) -> None:
+    found = tables()
+    job = job_in(tmp_path, found)
+    made_by("local", job, list(range(PARTITIONS)))
+    rows = pl.concat([pl.read_parquet(job.path(partition)) for partition in range(PARTITIONS)])
+    plan = job.plan()
+
+    for when in rows[AS_OF].unique().sort().to_list():
+        batch = compute(plan, found, population(plan, found, when))
+        here = rows.filter(pl.col(AS_OF) == when).sort("customer_id")
+        assert here.equals(batch.select(here.columns), null_equal=True), when
