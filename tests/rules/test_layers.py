@@ -22,7 +22,8 @@ generations
 sources checks features models metrics
 events
 snapshot
-windows plan encoding intervals runtime schema_drift
+windows plan encoding intervals runtime schema_drift profile
+discovery
 compute impact
 partition
 tiles
