@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from mlctl.plan import snake_case
 from mlctl.spec import Project
 
-_SQL: Final = frozenset({"where", "sql", "condition"})
+_SQL: Final = frozenset({"where", "sql", "condition", "that"})
 _NO_COLUMNS: Final = frozenset(
     {"kind", "source", "target", "about", "windows", "max_age", "severity", "repair", "rule"}
 )
@@ -80,7 +80,8 @@ def _features(project: Project, source: str, column: str) -> Mapping[str, frozen
 
 def _is_key(project: Project, source: str, column: str) -> bool:
     """Whether every aggregate of the source reads the column, named or not."""
-    return column in (project.entity.key, project.sources[source].time_column())
+    options = project.sources[source]
+    return column in (project.entity.key, options.time_column(), options.knowledge_time)
 
 
 def _is_made(name: str, made: Mapping[str, frozenset[str] | None], features: list[str]) -> bool:
