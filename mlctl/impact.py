@@ -14,9 +14,9 @@ from pydantic import BaseModel
 from mlctl.plan import snake_case
 from mlctl.spec import Project
 
-_SQL: Final = frozenset({"where", "sql", "condition", "that"})
+_SQL: Final = frozenset({"where", "that", "sql", "condition"})
 _NO_COLUMNS: Final = frozenset(
-    {"kind", "source", "target", "about", "windows", "max_age", "severity", "repair", "rule"}
+    {"kind", "source", "target", "about", "windows", "values", "one_of", "max_age", "severity", "repair", "rule"}
 )
 
 

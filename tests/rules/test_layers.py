@@ -21,8 +21,8 @@ scores_table
 generations
 sources checks features models metrics
 events
-snapshot schema_drift
-windows plan encoding intervals runtime
+snapshot
+windows plan encoding intervals runtime schema_drift
 compute impact
 partition
 tiles
