@@ -16,7 +16,20 @@ from mlctl.spec import Project
 
 _SQL: Final = frozenset({"where", "that", "sql", "condition"})
 _NO_COLUMNS: Final = frozenset(
-    {"kind", "source", "target", "about", "windows", "values", "one_of", "max_age", "severity", "repair", "rule"}
+    {
+        "kind",
+        "source",
+        "target",
+        "about",
+        "windows",
+        "values",
+        "one_of",
+        "exclude",
+        "max_age",
+        "severity",
+        "repair",
+        "rule",
+    }
 )
 
 
