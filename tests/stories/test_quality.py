@@ -49,6 +49,7 @@ REPAIRS: dict[str, tuple[list[Any], dict[str, Any], list[Any]]] = {
     "clip": ([1.0, -1.0, 99.0], contract("x", min=0, max=50, severity="repair", repair="clip"), [1.0, 0.0, 50.0]),
     "default": ([1.0, None], contract("x", nullable=False, severity="repair", repair={"default": 7.5}), [1.0, 7.5]),
     "scale": ([1.0, 2350.0], contract("x", max=500, severity="repair", repair={"scale": 0.01}), [1.0, 23.5]),
+    "scale of whole numbers": ([7, 2300], contract("x", max=500, severity="repair", repair={"scale": 0.01}), [7, 23]),
     "strip": (["a", " b "], {"kind": "text", "columns": ["x"], "severity": "repair", "repair": "strip"}, ["a", "b"]),
     "nfc": (["é", "e\u0301"], {"kind": "text", "columns": ["x"], "severity": "repair", "repair": "nfc"}, ["é", "é"]),
     "fix_encoding": (["fÃ¼r", "5 â‚¬", "für"], {"kind": "mojibake", "columns": ["x"], "severity": "repair", "repair": "fix_encoding"}, ["für", "5 €", "für"]),
@@ -79,6 +80,14 @@ def test_what_a_policy_cannot_mend_is_set_aside_and_not_called_mended() -> None:
         "quarantine": (1,),
     }
     assert [row for row, *_ in changes(outcome)] == [0]
+
+
+def test_a_whole_number_that_would_lose_its_cents_is_set_aside() -> None:
+    outcome = mended(orders(x=[7, 2350]), contract("x", max=500, severity="repair", repair={"scale": 0.01}))
+
+    assert outcome.tables["orders"]["x"].to_list() == [7, 2350]
+    assert [(finding.severity, finding.rows) for finding in outcome.findings["orders"]] == [("quarantine", (1,))]
+    assert changes(outcome) == []
 
 
 def test_copies_are_dropped_and_written_down_whole() -> None:
