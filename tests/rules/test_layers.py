@@ -31,7 +31,7 @@ history engines
 decide release gates
 serving
 stages
-flow backfill leakcheck freshness explain doctor github
+flow backfill leakcheck freshness scaffold dictionary odcs explain doctor github
 console
 cli
 """.split("\n")
