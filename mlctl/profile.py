@@ -108,6 +108,11 @@ class ColumnProfile:
         return re.search(_KEY_NAME, snake(self.name)) is not None
 
     @property
+    def is_money(self) -> bool:
+        """Whether it seems to be an amount of money."""
+        return self.unit in ("eur", "usd") or any("money" in line for line in self.evidence)
+
+    @property
     def is_free_text(self) -> bool:
         """Whether its values are sentences."""
         return self.kind == "text" and any("free text" in line for line in self.evidence)

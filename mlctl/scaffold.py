@@ -23,6 +23,7 @@ _LEAK_AUC: Final = 0.99
 _WINDOWS: Final = (30, 60, 90, 180, 365)
 _NUMBERS_MOST: Final = 4
 _BREADTH_MOST: Final = 3
+_MANY_ROWS: Final = 20_000
 _ROW: Final = "row_number"
 
 
@@ -133,6 +134,8 @@ def _table(draft: Draft, entity: str, wanted: Wanted) -> _Sketch:
     features += _lookups(draft, source, entity, [f"{_name(column)}: " for column in columns])
     label = f"label: {{kind: lookup, source: {source}, column: {_q(wanted.label)}, is: {_q(positive)}}}"
     rest = ["split: {kind: folds}  # everybody is judged once, by a model of the others"]
+    if told.rows >= _MANY_ROWS:
+        rest.append("model: {kind: xgboost, trees: 500, depth: 5, learning_rate: 0.1}  # many rows carry deeper trees")
     return _Sketch(features, label, rest, left_out)
 
 
@@ -206,15 +209,18 @@ def _events(draft: Draft, entity: str, rule: re.Match[str]) -> _Sketch:
         f"days_since_first: {{kind: days_since, source: {source}, event: first}}",
     ]
     rest_columns = [c for c in told.columns if c.name not in (time, entity) and not c.is_time and not c.is_constant]
-    numbers = [c for c in rest_columns if c.kind in ("number", "integer") and not c.names_a_key][:_NUMBERS_MOST]
-    for column in numbers:
-        features.append(
-            f"{_name(column.name)}: {{kind: sum, source: {source}, column: {_q(column.name)}, windows: [{shown}]}}"
-        )
-    breadth = [c for c in rest_columns if c not in numbers and c.values > 1 and not c.is_free_text][:_BREADTH_MOST]
-    for column in breadth:
-        widest = f"column: {_q(column.name)}, windows: [{windows[-2] if len(windows) > 1 else 'all'}]"
-        features.append(f"{_name(column.name)}_kinds: {{kind: n_unique, source: {source}, {widest}}}")
+    # recency, frequency, money: what is beyond must earn its place, and stands there to be tried
+    numbers = [c for c in rest_columns if c.kind in ("number", "integer") and not c.names_a_key]
+    numbers.sort(key=lambda c: (not c.is_money, c.name != rest_columns[0].name))
+    sums = [
+        f"{_name(c.name)}: {{kind: sum, source: {source}, column: {_q(c.name)}, windows: [{shown}]}}" for c in numbers
+    ]
+    breadth = [c for c in rest_columns if c not in numbers and c.values > 1 and not c.is_free_text]
+    kinds = [
+        f"{_name(c.name)}_kinds: {{kind: n_unique, source: {source}, column: {_q(c.name)}, windows: [{windows[-1]}]}}"
+        for c in breadth
+    ]
+    features += [*sums[:1], *[f"# {line}" for line in [*sums[1:_NUMBERS_MOST], *kinds[:_BREADTH_MOST]]]]
     features += _lookups(draft, source, entity, features)
     label = f"label: {{kind: count, source: {source}, horizon: {horizon}, is: 0}}  # none in the {horizon} after"
     as_of = (last + timedelta(days=1)).date()
@@ -332,7 +338,8 @@ def _yaml(draft: Draft, wanted: Wanted, entity: str, sketch: _Sketch) -> str:
         "# what the model sees",
         *[f"# left out: {name}: {why}" for name, why in sketch.left_out.items()],
         "features:",
-        *[f"  {line}" for line in sketch.features],
+        *[f"  {line}" for line in sketch.features if not line.startswith("#")],
+        *_to_try(sketch.features),
         "",
         "# what is foretold, and how it is judged",
         sketch.label,
@@ -341,6 +348,11 @@ def _yaml(draft: Draft, wanted: Wanted, entity: str, sketch: _Sketch) -> str:
         "  ranks: {metric: roc_auc, min: 0.6}  # raise it to what you need",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _to_try(features: Sequence[str]) -> list[str]:
+    lines = [f"  {line}" for line in features if line.startswith("#")]
+    return ["  # more to try: mlctl run shows whether it beats what is there", *lines] if lines else []
 
 
 def _readme(draft: Draft, wanted: Wanted, entity: str) -> str:
