@@ -35,7 +35,7 @@ _GLUED: Final = re.compile(r"%[YmdHMSyj]%[YmdHMSyj]")
 
 
 def in_window(options: SourceOptions, table: pl.DataFrame, window: Window) -> pl.LazyFrame:
-    """The rows whose time lies in the window or is missing, the time column as UTC.
+    """The rows whose time lies in the window or is missing, time and knowledge time as UTC.
 
     Grain: one row of the source, in its order. Time: `options.time_column()` as Datetime(us, UTC).
 
@@ -44,6 +44,11 @@ def in_window(options: SourceOptions, table: pl.DataFrame, window: Window) -> pl
     """
     import polars as pl
 
+    known = options.knowledge_time
+    if known is not None:
+        if known not in table.columns:
+            raise DataError.missing_column(options.name, known, table.columns, f"sources.{options.name}.knowledge_time")
+        table = table.with_columns(_utc(options, known, table[known]).alias(known))
     name = options.time_column()
     if name is None:
         return table.lazy()

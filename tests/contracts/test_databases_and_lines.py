@@ -1,0 +1,166 @@
+"""Sources whose values carry their types: databases and lines of JSON. Nothing is lost, and no type is a guess."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import psycopg
+import pytest
+from psycopg.rows import TupleRow
+from pydantic import ValidationError
+
+from mlctl import kinds
+from mlctl.errors import ConfigError, DataError, ExternalError
+from mlctl.sources import Window
+
+ALL = Window(None, datetime(2100, 1, 1, tzinfo=UTC))
+
+
+def read(kind: str, **options: Any) -> pl.DataFrame:
+    module = kinds.load("sources", kind)
+    table: pl.DataFrame = module.scan(module.Options(kind=kind, name="orders", **options), ALL).collect()
+    return table
+
+
+def lines(folder: Path, *text: str) -> str:
+    path = folder / "orders.ndjson"
+    path.write_text("\n".join(text) + "\n", encoding="utf-8")
+    return str(path)
+
+
+def sqlite(folder: Path, columns: str, rows: Sequence[Sequence[Any]]) -> str:
+    with closing(sqlite3.connect(folder / "shop.db")) as connection, connection:
+        connection.execute(f"create table orders ({columns})")
+        connection.executemany(f"insert into orders values ({', '.join('?' * len(rows[0]))})", rows)
+    return f"sqlite:///{folder}/shop.db"
+
+
+def test_lines_keep_ids_texts_and_large_numbers_as_they_are(tmp_path: Path) -> None:
+    first = '{"id": "007", "n": 9007199254740993, "share": 1}'
+    found = read("ndjson", path=lines(tmp_path, first, "", '{"share": 0.5, "id": "8", "n": null, "ok": true}'))
+
+    assert found.rows() == [("007", 9007199254740993, 1.0, None), ("8", None, 0.5, True)]
+    assert found.dtypes == [pl.String, pl.Int64, pl.Float64, pl.Boolean]
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ('{"n": "x"}', "line 3: column n holds a text where it held a whole number before"),
+        ('{"n": true}', "line 3: column n holds a boolean"),
+        ('{"n": 18446744073709551616}', "beyond 64 bits"),
+        ('{"n": {"a": 1}}', "column n holds an object"),
+        ('{"n": [1]}', "column n holds a list"),
+        ('{"n": 1, "n": 2}', "a key stands twice"),
+        ('{"n": NaN}', "NaN is no JSON"),
+        ('{"n": 1e999}', "beyond what 64 bits tell"),
+        ('{"n": 1,}', "line 3 is no JSON object"),
+        ('{"n": 1', "line 3 is no JSON object"),
+        ("[1, 2]", "no JSON object but a list"),
+        ('{"m": "\\ud800"}', "half of a character"),
+        ('{"m": "a\\u0000b"}', "NUL"),
+    ],
+)
+def test_a_line_that_is_not_certain_is_refused_with_its_number(line: str, why: str, tmp_path: Path) -> None:
+    path = lines(tmp_path, '{"n": 1}', '{"n": 2}', line)
+
+    with pytest.raises(DataError) as told:
+        read("ndjson", path=path)
+
+    assert why in str(told.value)
+    assert path in str(told.value)
+
+
+def test_a_type_that_changes_late_in_a_table_is_not_lost(tmp_path: Path) -> None:
+    rows: list[tuple[Any, ...]] = [(i, i % 7) for i in range(120_000)]
+    dsn = sqlite(tmp_path, "id integer, amount", [*rows, (120_000, "N/A")])
+
+    with pytest.raises(DataError, match=r"row 120001: column amount holds a text where it held a whole number before"):
+        read("sql", dsn=dsn, table="orders")
+
+    assert read("sql", dsn=dsn, query="select * from orders where id < 120000").height == 120_000
+
+
+def test_a_query_that_writes_and_a_password_in_yaml_are_refused(tmp_path: Path) -> None:
+    dsn = sqlite(tmp_path, "id text", [("007",)])
+    assert read("sql", dsn=dsn, table="orders").rows() == [("007",)]
+    for query in ("delete from orders", "select 1; drop table orders"):
+        with pytest.raises(ValidationError, match="one SELECT"):
+            read("sql", dsn=dsn, query=query)
+    with pytest.raises(DataError, match="not readable as sql"):
+        read("sql", dsn=dsn, query="with x as (select 1) insert into orders select 'y' returning id")
+    with pytest.raises(ValidationError, match="holds a password"):
+        read("sql", dsn="postgresql://ann:secret@db/shop", table="orders")
+
+
+def test_postgresql_gives_its_own_types_and_utc(
+    connection: psycopg.Connection[TupleRow], postgres_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mlctl.database import server_url
+
+    connection.execute("create table orders (id text, at timestamptz, local timestamp, paid numeric(12,2), n bigint)")
+    connection.execute(
+        "insert into orders values ('007', '2026-03-01 12:00+02', '2026-03-01 12:00', 19.99, 9007199254740993),"
+        " ('8', null, null, null, null)"
+    )
+    connection.commit()
+    monkeypatch.setenv("SHOP_DSN", server_url(postgres_root))
+
+    found = read("sql", dsn="${oc.env:SHOP_DSN}", table="public.orders", time="at")
+
+    noon = datetime(2026, 3, 1, 10, tzinfo=UTC)
+    assert found.select("id", "at", "paid", "n").rows() == [
+        ("007", noon, 19.99, 9007199254740993),
+        ("8", None, None, None),
+    ]
+    assert found.schema["at"] == pl.Datetime("us", "UTC")
+    texts = read("sql", dsn="${oc.env:SHOP_DSN}", query="select paid from orders where id = '007'", decimals="text")
+    assert texts.rows() == [("19.99",)]
+    with pytest.raises(DataError, match="has no time zone"):
+        read("sql", dsn="${oc.env:SHOP_DSN}", table="orders", time="local")
+    berlin = read("sql", dsn="${oc.env:SHOP_DSN}", table="orders", time="local", time_zone="Europe/Berlin")
+    assert berlin["local"][0] == datetime(2026, 3, 1, 11, tzinfo=UTC)
+    strange = "select 'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11'::uuid as u, '{\"a\": 1}'::jsonb as j"
+    assert read("sql", dsn="${oc.env:SHOP_DSN}", query=strange)["u"].to_list() == [
+        "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"
+    ]
+    with pytest.raises(DataError, match="column l holds List"):
+        read("sql", dsn="${oc.env:SHOP_DSN}", query="select array[1, 2] as l")
+    with pytest.raises(DataError, match="not readable as sql"):
+        read(
+            "sql",
+            dsn="${oc.env:SHOP_DSN}",
+            query="with x as (insert into orders values ('9') returning id) select * from x",
+        )
+    with pytest.raises(DataError, match="does not exist"):
+        read("sql", dsn="${oc.env:SHOP_DSN}", table="nothing")
+
+
+def test_a_database_that_is_away_and_a_variable_that_is_not_set_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SHOP_DSN", "postgresql://nobody@127.0.0.1:1/shop")
+    with pytest.raises(ExternalError):
+        read("sql", dsn="${oc.env:SHOP_DSN}", table="orders")
+    monkeypatch.delenv("SHOP_DSN")
+    with pytest.raises(ConfigError, match="SHOP_DSN is not set"):
+        read("sql", dsn="${oc.env:SHOP_DSN}", table="orders")
+
+
+def test_knowledge_time_is_placed_on_the_same_line_as_time(tmp_path: Path) -> None:
+    path = lines(
+        tmp_path,
+        '{"at": "2026-07-01T10:00", "loaded": "2026-07-02T10:00"}',
+        '{"at": "2026-07-01T11:00", "loaded": null}',
+    )
+
+    found = read("ndjson", path=path, time="at", knowledge_time="loaded", time_zone="Europe/Berlin")
+
+    assert found["loaded"].to_list() == [datetime(2026, 7, 2, 8, tzinfo=UTC), None]
+    assert found["at"][0] == datetime(2026, 7, 1, 8, tzinfo=UTC)
+    with pytest.raises(DataError, match="no column 'arrived'"):
+        read("ndjson", path=path, time="at", knowledge_time="arrived", time_zone="UTC")
