@@ -1,14 +1,15 @@
 """A CSV file, or a folder of them with the same columns.
 
-Everything is read as text first and typed by looking at every value: `007` stays a text, a blank is missing, and a
-letter in the last row cannot be lost. Use `types` where a column must be something. Not for large data that is read
-often: write Parquet.
+Everything is read as text first and typed by looking at every value of every file: `007` stays a text, a blank is
+missing, and a letter in the last row cannot be lost. Use `types` where a column must be something. Not for large data
+that is read often: write Parquet.
 """
 
 from __future__ import annotations
 
 import csv
 import io
+import re
 from array import array
 from collections.abc import Iterator
 from itertools import islice
@@ -45,6 +46,14 @@ class Options(SourceOptions):
     path: str = Field(description="file, or folder whose *.csv are read in the order of their names; from the root")
     delimiter: str = Field(default=",", pattern=r'^[^"\r\n]$', description="the one character between two values")
     encoding: str = Field(default="utf-8", description="such as utf-8, latin-1, cp1252 or utf-16")
+    quote: str = Field(default='"', pattern=r"^[^\r\n]?$", description="the character around a value; '' for none")
+    skip: int = Field(default=0, ge=0, description="lines above the header that are no data, such as a title")
+    names: tuple[str, ...] = Field(default=(), description="names of the columns of a file without a header")
+    missing: tuple[str, ...] = Field(default=(), description="texts that stand for a missing value, such as N/A")
+    decimal: str = Field(default=".", pattern=r"^[.,]$", description="the mark before the decimals of numbers")
+    thousands: str = Field(
+        default="", pattern=r"^[.,' _]?$", description="the mark between thousands of numbers, if any"
+    )
     types: dict[str, Type] = Field(default_factory=dict, description="types of columns; others are found out")
 
 
@@ -87,7 +96,7 @@ def _texts(options: Options, file: Path) -> _Read:
     import polars as pl
 
     records = _records(options, file)
-    header = _header(options, file, next((record for _, record in records if record), []))
+    header = list(options.names) or _header(options, file, next((record for _, record in records if record), []))
     lines: array[int] = array("q")
 
     def rows() -> Iterator[list[str]]:
@@ -106,16 +115,25 @@ def _texts(options: Options, file: Path) -> _Read:
     while part := list(islice(rest, _PART)):
         columns = zip(header, zip(*part, strict=True), strict=True)
         parts.append(pl.DataFrame([pl.Series(name, values, dtype=pl.String) for name, values in columns]))
-    blank = pl.all().str.strip_chars() == ""
+    blank = pl.all().str.strip_chars().is_in(["", *options.missing])
     return _Read(file, pl.concat(parts).select(pl.when(~blank).then(pl.all()).name.keep()), lines)
 
 
 def _records(options: Options, file: Path) -> Iterator[tuple[int, list[str]]]:
     """Each record with the line on which it begins; empty lines are empty records."""
     csv.field_size_limit(2**31 - 1)
-    reader = csv.reader(_stream(options, file), delimiter=options.delimiter, strict=True)
+    stream = _stream(options, file)
+    for _ in range(options.skip):
+        stream.readline()
+    reader = csv.reader(
+        stream,
+        delimiter=options.delimiter,
+        quotechar=options.quote or None,
+        quoting=csv.QUOTE_MINIMAL if options.quote else csv.QUOTE_NONE,
+        strict=True,
+    )
     while True:
-        line = reader.line_num + 1
+        line = reader.line_num + 1 + options.skip
         try:
             record = next(reader, None)
         except csv.Error as error:
@@ -156,7 +174,12 @@ def _header(options: Options, file: Path, record: list[str]) -> list[str]:
     if not header:
         raise _refused(options, file, "it has no header")
     if "" in header:
-        raise _refused(options, file, f"column {header.index('') + 1} of the header has no name")
+        why = f"column {header.index('') + 1} of the header has no name; skip the line and give names"
+        raise _refused(options, file, why)
+    if all(re.fullmatch(_NUMBER, name) for name in header):
+        raise _refused(
+            options, file, f"the header is made of numbers ({listed(header)}): it looks like data; give names"
+        )
     twice = sorted({name for name in header if header.count(name) > 1})
     if twice:
         raise _refused(options, file, f"the header names {listed(twice)} twice")
@@ -168,7 +191,7 @@ def _typed(options: Options, texts: pl.Series, read: list[_Read]) -> pl.Series:
     declared = options.types.get(texts.name)
     if declared == "text" or (declared is None and texts.null_count() == len(texts)):
         return texts
-    values = texts.str.strip_chars()
+    values = _pointed(options, texts.str.strip_chars())
     if declared is not None:
         column = _as(declared, values, _WHOLE)
         wrong = (column.is_null() & values.is_not_null()).arg_true()
@@ -183,6 +206,19 @@ def _typed(options: Options, texts: pl.Series, read: list[_Read]) -> pl.Series:
         if not coded and column.null_count() == values.null_count():
             return column
     return texts
+
+
+def _pointed(options: Options, values: pl.Series) -> pl.Series:
+    """Numbers as this program writes them, in place of the declared marks; other texts are not numbers then either."""
+    if options.thousands:
+        grouped = rf"^[+-]?\d{{1,3}}(?:{re.escape(options.thousands)}\d{{3}})+(?:{re.escape(options.decimal)}\d+)?$"
+        plain = values.str.replace_all(options.thousands, "", literal=True)
+        values = plain.zip_with(values.str.contains(grouped).fill_null(False), values)
+    if options.decimal == ",":
+        # a point in such a file is no decimal mark: the value is left as a text that reads as no number
+        swapped = values.str.replace_all(".", "\0", literal=True).str.replace(",", ".", literal=True)
+        values = swapped.zip_with(values.str.contains(r"^[+-]?[\d.]*,?\d+$").fill_null(False), values)
+    return values
 
 
 def _as(kind: Literal["integer", "number", "boolean"], values: pl.Series, whole: str) -> pl.Series:
