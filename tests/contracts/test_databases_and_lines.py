@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
 from datetime import UTC, datetime
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import polars as pl
@@ -18,6 +21,43 @@ from pydantic import ValidationError
 from mlctl import kinds
 from mlctl.errors import ConfigError, DataError, ExternalError
 from mlctl.sources import Window
+
+
+class RangeRequests(SimpleHTTPRequestHandler):
+    """A plain web server of one folder that answers the requests for parts that object stores answer."""
+
+    folder: Path
+
+    def do_HEAD(self) -> None:
+        self.answer(send=False)
+
+    def do_GET(self) -> None:
+        self.answer(send=True)
+
+    def answer(self, send: bool) -> None:
+        path = self.folder / self.path.partition("?")[0].lstrip("/")
+        if not path.is_file():
+            self.send_error(404)
+            return
+        data = path.read_bytes()
+        wanted = re.fullmatch(r"bytes=(\d*)-(\d*)", self.headers.get("Range", ""))
+        first, last = 0, len(data) - 1
+        if wanted is not None:
+            first = int(wanted[1]) if wanted[1] else max(0, len(data) - int(wanted[2]))
+            last = min(int(wanted[2]), last) if wanted[1] and wanted[2] else last
+        self.send_response(206 if wanted else 200)
+        self.send_header("Accept-Ranges", "bytes")
+        self.send_header("Content-Length", str(last - first + 1))
+        self.send_header("Last-Modified", "Sun, 01 Mar 2026 10:00:00 GMT")
+        if wanted:
+            self.send_header("Content-Range", f"bytes {first}-{last}/{len(data)}")
+        self.end_headers()
+        if send:
+            self.wfile.write(data[first : last + 1])
+
+    def log_message(self, format: str, *arguments: Any) -> None:
+        pass
+
 
 ALL = Window(None, datetime(2100, 1, 1, tzinfo=UTC))
 
@@ -164,3 +204,34 @@ def test_knowledge_time_is_placed_on_the_same_line_as_time(tmp_path: Path) -> No
     assert found["at"][0] == datetime(2026, 7, 1, 8, tzinfo=UTC)
     with pytest.raises(DataError, match="no column 'arrived'"):
         read("ndjson", path=path, time="at", knowledge_time="arrived", time_zone="UTC")
+
+
+def test_parquet_behind_a_uri_is_read_whole_and_a_missing_one_is_told(tmp_path: Path) -> None:
+    table = pl.DataFrame({"id": ["007", "8"], "kind": pl.Series(["a", "b"], dtype=pl.Categorical), "n": [1, 2]})
+    table.write_parquet(tmp_path / "orders.parquet")
+
+    class Quiet(RangeRequests):
+        folder = tmp_path
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Quiet)
+    Thread(target=server.serve_forever, daemon=True).start()
+    address = f"http://127.0.0.1:{server.server_address[1]}"
+    try:
+        for uri in (f"file://{tmp_path}/orders.parquet", f"{address}/orders.parquet"):
+            assert read("parquet", path=uri).rows() == [("007", "a", 1), ("8", "b", 2)]
+        with pytest.raises((DataError, ExternalError)) as told:
+            read("parquet", path=f"{address}/nothing.parquet?token=secret")
+    finally:
+        server.shutdown()
+    assert "secret" not in str(told.value).partition("why:")[0]
+
+
+def test_whole_numbers_of_one_file_and_fractions_of_another_are_numbers_where_that_is_exact(tmp_path: Path) -> None:
+    pl.DataFrame({"n": pl.Series([1], dtype=pl.Int32)}).write_parquet(tmp_path / "1.parquet")
+    pl.DataFrame({"n": [2**40]}).write_parquet(tmp_path / "2.parquet")
+    assert read("parquet", path=str(tmp_path))["n"].to_list() == [1, 2**40]
+    pl.DataFrame({"n": [0.5]}).write_parquet(tmp_path / "3.parquet")
+    assert read("parquet", path=str(tmp_path))["n"].to_list() == [1.0, 2.0**40, 0.5]
+    pl.DataFrame({"n": [2**60 + 1]}).write_parquet(tmp_path / "4.parquet")
+    with pytest.raises(DataError, match=r"4\.parquet\nwhy: column n holds whole numbers that are not exact"):
+        read("parquet", path=str(tmp_path))
