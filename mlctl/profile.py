@@ -316,7 +316,8 @@ def _personal(name: str, kind: Kind, sample: pl.Series, evidence: list[str]) -> 
             evidence.append(f"{what}: by its values")
             return what
     for what, pattern in _PERSONAL_NAMES.items():
-        if re.search(pattern, snake(name)):
+        # a flag such as `phone_service` names no number
+        if re.search(pattern, snake(name)) and sample.n_unique() > FEW_VALUES:
             evidence.append(f"{what}: by its name")
             return what
     return None
