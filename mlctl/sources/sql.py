@@ -12,6 +12,7 @@ import re
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 from uuid import UUID
@@ -31,6 +32,7 @@ _FROM_ENVIRONMENT: Final = re.compile(r"\$\{oc\.env:([A-Za-z_][A-Za-z0-9_]*)\}")
 _PASSWORD: Final = re.compile(r"://[^@/]*:[^@/]+@|password\s*=\s*\S", re.IGNORECASE)
 _READS: Final = re.compile(r"^\s*(?:select|with|values|table)\b", re.IGNORECASE)
 _SQLITE: Final = "sqlite:///"
+_END: Final = datetime(9000, 1, 1, tzinfo=UTC)
 
 
 class Options(SourceOptions):
@@ -44,6 +46,11 @@ class Options(SourceOptions):
         default=None, pattern=r"^[A-Za-z_][\w$]*(\.[A-Za-z_][\w$]*)?$", description="table or view, SCHEMA.NAME"
     )
     query: str | None = Field(default=None, max_length=20_000, description="one SELECT, in place of a table")
+    watermark: str | None = Field(
+        default=None,
+        description="column that grows with every insert and update; a later snapshot reads what came since the last"
+        " and replaces by `key`; deleted rows are noticed by the count",
+    )
     decimals: Literal["number", "text"] = Field(default="number", description="what decimals of PostgreSQL become")
 
     @model_validator(mode="after")
@@ -52,6 +59,10 @@ class Options(SourceOptions):
             raise ValueError("give either `table` or `query`")
         if self.query is not None and (not _READS.match(self.query) or ";" in self.query.rstrip().rstrip(";")):
             raise ValueError("`query` is one SELECT")
+        if self.watermark is not None and not self.key:
+            raise ValueError("`watermark` needs `key`: changed rows take the place of the ones with their key")
+        if self.watermark is not None and self.watermark == self.time and self.time_zone is not None:
+            raise ValueError("`watermark` cannot be a time without a zone")
         if _PASSWORD.search(_FROM_ENVIRONMENT.sub("", self.dsn)):
             raise ValueError("`dsn` holds a password; put the whole dsn into the environment, `dsn: ${oc.env:NAME}`")
         return self
@@ -60,8 +71,11 @@ class Options(SourceOptions):
 EXAMPLE = {"kind": "sql", "dsn": "sqlite:///shop.db", "table": "orders", "time": "ordered_at"}
 
 
-def scan(options: Options, window: Window) -> pl.LazyFrame:
+def scan(options: Options, window: Window, previous: pl.DataFrame | None = None) -> pl.LazyFrame:
     """The rows inside the window, in the database's order.
+
+    With a `watermark` and the rows of the snapshot before, only what came since is read; the whole is read where the
+    counts then disagree, or the columns changed.
 
     Grain: one row of the table or query. Time: `options.time` as Datetime(us, UTC); rows without a time are in every
     window.
@@ -72,17 +86,55 @@ def scan(options: Options, window: Window) -> pl.LazyFrame:
             cannot be placed.
         ExternalError: The database does not answer.
     """
-    dsn = _FROM_ENVIRONMENT.sub(lambda match: _value(options, match[1]), options.dsn)
     query = (options.query or f"select * from {_quoted(options.table or '')}").strip().rstrip(";")
-    if dsn.startswith(_SQLITE):
-        table, count = _sqlite(options, dsn.removeprefix(_SQLITE), query)
-    elif dsn.startswith(("postgresql://", "postgres://")):
-        table, count = _postgresql(options, dsn, query)
-    else:
-        raise ConfigError.bad_override(f"sources.{options.name}.dsn", "it is postgresql://... or sqlite:///FILE")
+    if options.watermark is not None and previous is not None and options.watermark in previous.columns:
+        joined = _joined(options, window, query, previous)
+        if joined is not None:
+            return joined
+    table, count = _fetched(options, query, query)
     if table.height != count:
         raise _refused(options, f"{count} rows were counted and {table.height} read in one transaction")
     return in_window(options, table, window)
+
+
+def _joined(options: Options, window: Window, query: str, previous: pl.DataFrame) -> pl.LazyFrame | None:
+    """The rows of before and what came since; None where that is not the whole."""
+    import polars as pl
+
+    column = f'"{options.watermark}"'
+    since = previous[options.watermark or ""].max()
+    if since is None:
+        return None
+    newer = f"select * from ({query}) as whole where {column} >= {_literal(since)} or {column} is null"
+    table, count = _fetched(options, newer, query)
+    fresh = in_window(options, table, Window(None, _END)).collect()
+    if table.height and fresh.schema != previous.schema:
+        return None
+    keys = list(options.key)
+    kept = previous.join(fresh.select(keys), on=keys, how="anti", maintain_order="left", nulls_equal=True)
+    whole = pl.concat([kept, fresh.select(previous.columns)]) if table.height else kept
+    if whole.height != count:
+        return None
+    time = options.time_column()
+    return whole.lazy() if time is None else whole.lazy().filter((pl.col(time) < window.end) | pl.col(time).is_null())
+
+
+def _literal(value: Any) -> str:
+    if isinstance(value, int | float):
+        return repr(value)
+    text = value.isoformat() if isinstance(value, datetime) else str(value)
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _fetched(options: Options, query: str, counted: str) -> tuple[pl.DataFrame, int]:
+    """The rows of a query, and in the same transaction how many rows another one has."""
+    dsn = _FROM_ENVIRONMENT.sub(lambda match: _value(options, match[1]), options.dsn)
+    count = f"select count(*) from ({counted}) as counted"
+    if dsn.startswith(_SQLITE):
+        return _sqlite(options, dsn.removeprefix(_SQLITE), query, count)
+    if dsn.startswith(("postgresql://", "postgres://")):
+        return _postgresql(options, dsn, query, count)
+    raise ConfigError.bad_override(f"sources.{options.name}.dsn", "it is postgresql://... or sqlite:///FILE")
 
 
 def _value(options: Options, name: str) -> str:
@@ -95,11 +147,7 @@ def _quoted(table: str) -> str:
     return ".".join(f'"{part}"' for part in table.split("."))
 
 
-def _counted(query: str) -> str:
-    return f"select count(*) from ({query}) as counted"
-
-
-def _sqlite(options: Options, path: str, query: str) -> tuple[pl.DataFrame, int]:
+def _sqlite(options: Options, path: str, query: str, counted: str) -> tuple[pl.DataFrame, int]:
     import polars as pl
 
     if not Path(path).is_file():
@@ -107,7 +155,7 @@ def _sqlite(options: Options, path: str, query: str) -> tuple[pl.DataFrame, int]
     try:
         with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None)) as connection:
             connection.execute("begin")
-            count = connection.execute(_counted(query)).fetchone()[0]
+            count = connection.execute(counted).fetchone()[0]
             cursor = connection.execute(query)
             names = [column[0] for column in cursor.description]
             rows = cursor.fetchall()
@@ -122,7 +170,7 @@ def _sqlite(options: Options, path: str, query: str) -> tuple[pl.DataFrame, int]
     return pl.DataFrame(made), count
 
 
-def _postgresql(options: Options, dsn: str, query: str) -> tuple[pl.DataFrame, int]:
+def _postgresql(options: Options, dsn: str, query: str, counted: str) -> tuple[pl.DataFrame, int]:
     import adbc_driver_postgresql.dbapi as adbc
     import polars as pl
     from adbc_driver_manager import Error
@@ -130,7 +178,7 @@ def _postgresql(options: Options, dsn: str, query: str) -> tuple[pl.DataFrame, i
     try:
         with adbc.connect(dsn) as connection, connection.cursor() as cursor:
             cursor.execute("set transaction isolation level repeatable read read only")
-            cursor.execute(_counted(query))
+            cursor.execute(counted)
             (count,) = cursor.fetchone() or (0,)
             cursor.execute(query)
             arrow = cursor.fetch_arrow_table()

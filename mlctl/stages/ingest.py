@@ -82,7 +82,7 @@ def _take(places: Places, project: Project, as_of: datetime, asked: str, tell: C
     shutil.rmtree(beside, ignore_errors=True)
     sources: dict[str, dict[str, Any]] = {}
     for name, options in project.sources.items():
-        table = _read(name, options, as_of)
+        table = _read(name, options, as_of, _before(places, name, options, asked))
         tell(f"{name}: {table.height:,} rows")
         path = beside / f"{name}.parquet"
         write_with(path, partial(table.write_parquet, compression="zstd", row_group_size=100_000))
@@ -94,12 +94,24 @@ def _take(places: Places, project: Project, as_of: datetime, asked: str, tell: C
     return Snapshot(as_of, sha256_of_file(manifest), sources, asked)
 
 
-def _read(name: str, options: Any, as_of: datetime) -> pl.DataFrame:
+def _before(places: Places, name: str, options: Any, asked: str) -> pl.DataFrame | None:
+    """The source's rows in the snapshot in place, for kinds that go on from there; None where they cannot."""
+    import polars as pl
+
+    here = snapshot.read(places)
+    path = places.data / f"{name}.parquet"
+    if getattr(options, "watermark", None) is None or here is None or here.asked != asked or not path.is_file():
+        return None
+    return pl.read_parquet(path)
+
+
+def _read(name: str, options: Any, as_of: datetime, before: pl.DataFrame | None) -> pl.DataFrame:
     """One source's rows before `as_of`, in canonical order."""
     import polars as pl
 
     try:
-        lazy = kinds.load("sources", options.kind).scan(options, Window(None, as_of))
+        kind, window = kinds.load("sources", options.kind), Window(None, as_of)
+        lazy = kind.scan(options, window) if before is None else kind.scan(options, window, before)
         table: pl.DataFrame = lazy.collect()
     except pl.exceptions.PolarsError as error:
         raise DataError.not_of_kind(name, options.kind, str(getattr(options, "path", "")), first_line(error)) from error

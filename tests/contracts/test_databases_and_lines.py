@@ -235,3 +235,29 @@ def test_whole_numbers_of_one_file_and_fractions_of_another_are_numbers_where_th
     pl.DataFrame({"n": [2**60 + 1]}).write_parquet(tmp_path / "4.parquet")
     with pytest.raises(DataError, match=r"4\.parquet\nwhy: column n holds whole numbers that are not exact"):
         read("parquet", path=str(tmp_path))
+
+
+def test_with_a_watermark_only_what_came_since_is_read_and_the_result_is_that_of_a_full_read(tmp_path: Path) -> None:
+    old = [("a", 1, "2026-01-01T10:00Z", 5), ("b", 2, "2026-01-02T10:00Z", 6), ("c", 3, "2026-01-03T10:00Z", 7)]
+    dsn = sqlite(tmp_path, "id text, changed integer, at text, n integer", old)
+    options = {"dsn": dsn, "table": "orders", "time": "at", "key": ["id"], "watermark": "changed"}
+    module = kinds.load("sources", "sql")
+
+    def again(previous: pl.DataFrame | None) -> pl.DataFrame:
+        found: pl.DataFrame = module.scan(module.Options(kind="sql", name="orders", **options), ALL, previous).collect()
+        return found.sort("id")
+
+    first = again(None)
+    with closing(sqlite3.connect(tmp_path / "shop.db")) as connection, connection:
+        connection.execute("update orders set n = 60, changed = 4 where id = 'b'")
+        connection.execute("insert into orders values ('d', 5, '2026-01-04T10:00Z', 8)")
+        # a change that moves no watermark shows that the row was not read again
+        connection.execute("update orders set n = 99 where id = 'a'")
+
+    assert again(first)["n"].to_list() == [5, 60, 7, 8]
+    assert again(None)["n"].to_list() == [99, 60, 7, 8]
+    with closing(sqlite3.connect(tmp_path / "shop.db")) as connection, connection:
+        connection.execute("delete from orders where id = 'c'")
+    assert again(first).rows() == again(None).rows(), "a deleted row is noticed by the count, and all is read"
+    with pytest.raises(ValidationError, match="needs `key`"):
+        read("sql", dsn=dsn, table="orders", watermark="changed")
