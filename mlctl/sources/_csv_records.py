@@ -55,14 +55,13 @@ def read_records(options: Options, file: Path) -> Records:
         DataError: The bytes are not text of this encoding, or the text is no table.
     """
     text = _text(options, file)
-    body, skipped = _after_titles(options, file, text)
+    body = _after_titles(options, file, text)
     data = body.encode()
     shape = shape_of(data, options.delimiter, options.quote)
     records = _plainly(options, file, data, shape) if shape is not None else None
     if records is None:
         records = _strictly(options, file, body)
-    lines = [line + skipped for line in records.lines] if skipped else records.lines
-    return Records(file, records.texts.select(_missing(options, name) for name in records.texts.columns), lines)
+    return records._replace(texts=records.texts.select(_missing(options, name) for name in records.texts.columns))
 
 
 def _missing(options: Options, name: str) -> pl.Expr:
@@ -137,7 +136,7 @@ def _each(options: Options, file: Path, body: str) -> Iterator[tuple[int, list[s
     stream = io.StringIO(body, newline="")
     reader = csv.reader(stream, delimiter=options.delimiter, quotechar=options.quote, quoting=quoting, strict=True)
     while True:
-        line = reader.line_num + 1
+        line = options.skip + reader.line_num + 1
         try:
             record = next(reader, None)
         except csv.Error as error:
@@ -170,14 +169,14 @@ def _text(options: Options, file: Path) -> str:
     return text.removeprefix(_BOM)
 
 
-def _after_titles(options: Options, file: Path, text: str) -> tuple[str, int]:
-    """The text behind the lines of titles, and how many these are."""
+def _after_titles(options: Options, file: Path, text: str) -> str:
+    """The text behind the lines of titles."""
     if not options.skip:
-        return text, 0
+        return text
     ends = list(islice(_LINE_END.finditer(text), options.skip))
     if len(ends) < options.skip:
         raise _refused(options, file, f"it has no line after the {options.skip} that `skip` passes over")
-    return text[ends[-1].end() :], options.skip
+    return text[ends[-1].end() :]
 
 
 def _header(options: Options, file: Path, record: list[str]) -> list[str]:

@@ -6,7 +6,7 @@ What is not plainly a table is refused with its line: ragged rows, stray quotes,
 numbers where names should be. Not for large data that is read often: write Parquet.
 
 A plain file is read by Polars, once its records and their values were counted in the bytes; any other by Python's
-strict reader, at a tenth of the speed. Both give the same rows.
+strict reader, at a third of the speed. Both give the same rows.
 """
 
 from __future__ import annotations
