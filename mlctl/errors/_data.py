@@ -32,6 +32,16 @@ class DataError(MlctlError):
         )
 
     @classmethod
+    def bad_query(cls, source: str, where: str, why: str) -> DataError:
+        """A database answers, and refuses what a source asks of it."""
+        return cls(
+            f"source {source!r} asks what the database does not have",
+            where=where,
+            why=why,
+            next_step=f"correct sources.{source}.table or query",
+        )
+
+    @classmethod
     def miscounted(cls, source: str, where: str, counted: int, read: int) -> DataError:
         """A read that lost or invented rows."""
         return cls(

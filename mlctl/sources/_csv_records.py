@@ -22,7 +22,7 @@ from mlctl.sources._csv_shape import Shape, shape_of
 if TYPE_CHECKING:
     import polars as pl
 
-    from mlctl.sources.csv import Options
+    from mlctl.sources._csv_options import CsvOptions
 
 _OTHER_FORMATS: Final = {b"PAR1\x15": "a Parquet file", b"PK\x03\x04": "a ZIP archive", b"\x1f\x8b": "a gzip archive"}
 _BOM: Final = "\ufeff"
@@ -48,7 +48,7 @@ class Records(NamedTuple):
     lines: Sequence[int]
 
 
-def read_records(options: Options, file: Path) -> Records:
+def read_records(options: CsvOptions, file: Path) -> Records:
     """One file's records as text.
 
     Raises:
@@ -64,14 +64,14 @@ def read_records(options: Options, file: Path) -> Records:
     return records._replace(texts=records.texts.select(_missing(options, name) for name in records.texts.columns))
 
 
-def _missing(options: Options, name: str) -> pl.Expr:
+def _missing(options: CsvOptions, name: str) -> pl.Expr:
     import polars as pl
 
     value = pl.col(name)
     return pl.when(~value.str.strip_chars().is_in(list(options.missing))).then(value).alias(name)
 
 
-def _plainly(options: Options, file: Path, data: bytes, shape: Shape) -> Records | None:
+def _plainly(options: CsvOptions, file: Path, data: bytes, shape: Shape) -> Records | None:
     """The records as Polars reads them, or None when they are not those that were counted."""
     import polars as pl
 
@@ -97,7 +97,7 @@ def _plainly(options: Options, file: Path, data: bytes, shape: Shape) -> Records
     )
 
 
-def _strictly(options: Options, file: Path, body: str) -> Records:
+def _strictly(options: CsvOptions, file: Path, body: str) -> Records:
     """The records one by one, as RFC 4180 has them."""
     import polars as pl
 
@@ -129,7 +129,7 @@ def _strictly(options: Options, file: Path, body: str) -> Records:
     return Records(file, texts, lines)
 
 
-def _each(options: Options, file: Path, body: str) -> Iterator[tuple[int, list[str]]]:
+def _each(options: CsvOptions, file: Path, body: str) -> Iterator[tuple[int, list[str]]]:
     """Each record with the line on which it begins; empty lines are empty records."""
     csv.field_size_limit(2**31 - 1)
     quoting: Literal[0, 3] = csv.QUOTE_NONE if options.quote is None else csv.QUOTE_MINIMAL
@@ -146,7 +146,7 @@ def _each(options: Options, file: Path, body: str) -> Iterator[tuple[int, list[s
         yield line, record
 
 
-def _text(options: Options, file: Path) -> str:
+def _text(options: CsvOptions, file: Path) -> str:
     """The file's text after its byte order mark, once all of it is known to be text of this encoding."""
     try:
         data = file.read_bytes()
@@ -169,7 +169,7 @@ def _text(options: Options, file: Path) -> str:
     return text.removeprefix(_BOM)
 
 
-def _after_titles(options: Options, file: Path, text: str) -> str:
+def _after_titles(options: CsvOptions, file: Path, text: str) -> str:
     """The text behind the lines of titles."""
     if not options.skip:
         return text
@@ -179,7 +179,7 @@ def _after_titles(options: Options, file: Path, text: str) -> str:
     return text[ends[-1].end() :]
 
 
-def _header(options: Options, file: Path, record: list[str]) -> list[str]:
+def _header(options: CsvOptions, file: Path, record: list[str]) -> list[str]:
     """The columns' names, from the first record or as declared."""
     if not record:
         raise _refused(options, file, "it has no header" if options.header else "it has no record")
@@ -201,5 +201,5 @@ def _header(options: Options, file: Path, record: list[str]) -> list[str]:
     return header
 
 
-def _refused(options: Options, file: Path, why: str) -> DataError:
+def _refused(options: CsvOptions, file: Path, why: str) -> DataError:
     return DataError.not_of_kind(options.name, "csv", str(file), why)

@@ -14,7 +14,7 @@ from mlctl.sources._times import Place
 if TYPE_CHECKING:
     import polars as pl
 
-    from mlctl.sources.csv import Options
+    from mlctl.sources._csv_options import CsvOptions
 
 Type = Literal["text", "integer", "number", "boolean", "time"]
 
@@ -27,7 +27,7 @@ _CODE: Final = r"^[+-]?(?:0[0-9].*|[0-9]{16,})$"
 _NO_NUMBER: Final = "\0"
 
 
-def typed(options: Options, texts: pl.Series, place: Place) -> pl.Series:
+def typed(options: CsvOptions, texts: pl.Series, place: Place) -> pl.Series:
     """A column in its declared type, or in the narrowest that every value has.
 
     Args:
@@ -61,7 +61,7 @@ def typed(options: Options, texts: pl.Series, place: Place) -> pl.Series:
     return texts
 
 
-def _plain(options: Options, values: pl.Series) -> pl.Series:
+def _plain(options: CsvOptions, values: pl.Series) -> pl.Series:
     """Numbers as `1234.5`, whatever their decimal sign and their groups."""
     import polars as pl
 
