@@ -39,6 +39,16 @@ class IntegrityError(MlctlError):
         return cls(f"{artefact} is not what was recorded", why=why, next_step=next_step)
 
     @classmethod
+    def changed_while_read(cls, source: str, path: str) -> IntegrityError:
+        """A source's file was written, replaced, added or removed while it was read."""
+        return cls(
+            f"source {source!r} changed while it was read",
+            where=path,
+            why="its size, time or inode is not what it was at the beginning, so the rows may be of two versions",
+            next_step="wait until nobody writes it, then run the same command again",
+        )
+
+    @classmethod
     def refused(cls, artefact: str, why: str, next_step: str) -> IntegrityError:
         """An artefact that is whole but may not be used."""
         return cls(f"{artefact} is refused", why=why, next_step=next_step)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlctl.errors import DataError, listed
+from mlctl.errors import DataError, IntegrityError, listed
 
 if TYPE_CHECKING:
     import polars as pl
@@ -29,25 +30,63 @@ def files_of(source: str, path: str, ending: str) -> list[Path]:
     return [place]
 
 
-def stacked(source: str, kind: str, files: Sequence[Path], parts: Sequence[pl.DataFrame]) -> pl.DataFrame:
-    """The files' rows behind each other; the first file says the order of the columns.
-
-    Grain: one row of the files, in their order. Time: as the files have it.
+@contextmanager
+def unchanged(source: str, path: str, ending: str) -> Iterator[list[Path]]:
+    """The files behind a path while they are read; afterwards they must be the same, as they were.
 
     Raises:
-        DataError: A file has other columns, or other types, than the first.
+        DataError: As `files_of`.
+        IntegrityError: A file was written, replaced, added or removed meanwhile.
+    """
+    files = files_of(source, path, ending)
+    before = [_state(file) for file in files]
+    yield files
+    after = files_of(source, path, ending) if Path(path).exists() else []
+    if after != files:
+        differing = sorted(str(file) for file in set(after) ^ set(files))
+        raise IntegrityError.changed_while_read(source, differing[0])
+    for file, was in zip(files, before, strict=True):
+        if _state(file) != was:
+            raise IntegrityError.changed_while_read(source, str(file))
+
+
+def _state(file: Path) -> tuple[int, int, int]:
+    stat = file.stat()
+    return stat.st_size, stat.st_mtime_ns, stat.st_ino
+
+
+def counted(rows: int, files: int, what: str = "records") -> str:
+    """What was counted, for people.
+
+    >>> counted(1200, 3)
+    '1,200 records counted in 3 files'
+    """
+    return f"{rows:,} {what} counted in {files} file{'s' if files != 1 else ''}"
+
+
+def same_columns(
+    source: str, kind: str, files: Sequence[Path], parts: Sequence[pl.DataFrame], absent_is_missing: bool = False
+) -> list[pl.DataFrame]:
+    """The files' tables with the same columns in the same order: those of the first file, then what later ones add.
+
+    Args:
+        source: The source's name.
+        kind: Its kind, for messages.
+        files: The files.
+        parts: Their tables.
+        absent_is_missing: A column that a file does not have is missing in all its rows, and no fault.
+
+    Grain: as each part. Time: as the files have it.
+
+    Raises:
+        DataError: A file has other columns than the first.
     """
     import polars as pl
 
-    first = parts[0]
-    for file, part in zip(files[1:], parts[1:], strict=True):
-        if set(part.columns) != set(first.columns):
-            differing = sorted(set(part.columns) ^ set(first.columns))
+    names = list(dict.fromkeys(name for part in parts for name in part.columns))
+    for file, part in zip(files, parts, strict=True):
+        differing = sorted(set(part.columns) ^ set(parts[0].columns))
+        if differing and not absent_is_missing:
             why = f"its columns are not those of {files[0].name}: {listed(differing)}"
             raise DataError.not_of_kind(source, kind, str(file), why)
-        other = [name for name in first.columns if part.schema[name] != first.schema[name]]
-        if other:
-            name = other[0]
-            why = f"column {name} is {part.schema[name]} here and {first.schema[name]} in {files[0].name}"
-            raise DataError.not_of_kind(source, kind, str(file), why)
-    return pl.concat([part.select(first.columns) for part in parts])
+    return [part.select(pl.col(n) if n in part.columns else pl.lit(None).alias(n) for n in names) for part in parts]

@@ -7,20 +7,27 @@ are written.
 
 from __future__ import annotations
 
+import codecs
 import json
+import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from pydantic import Field
 
 from mlctl.errors import DataError
-from mlctl.sources import SourceOptions, Window
-from mlctl.sources._files import files_of
+from mlctl.sources import Earlier, SourceOptions, Taken, Window
+from mlctl.sources._files import counted, unchanged
 from mlctl.sources._times import in_window
 from mlctl.sources._values import MixedError, typed
 
 if TYPE_CHECKING:
     import polars as pl
+
+
+# what RFC 8259 calls whitespace; other blank characters are no blank line
+_BLANK: Final = " \t\r"
+_A_LINE: Final = re.compile(rb"^[ \t\r]*[^ \t\r\n]", re.MULTILINE)
 
 
 class Options(SourceOptions):
@@ -42,15 +49,32 @@ def scan(options: Options, window: Window) -> pl.LazyFrame:
     Raises:
         DataError: The path is absent, a line is no JSON object of plain values, a column holds several types, or the
             time column is missing or cannot be placed.
+        IntegrityError: A file changed while it was read.
+    """
+    return take(options, window).rows
+
+
+def take(options: Options, window: Window, earlier: Earlier | None = None) -> Taken:
+    """The rows of `scan`, and how many lines were counted in the bytes of the files.
+
+    Raises:
+        DataError: As `scan`; or the rows are not as many as the lines.
+        IntegrityError: A file changed while it was read.
     """
     import polars as pl
 
     rows: list[dict[str, Any]] = []
     places: list[tuple[Path, int]] = []
-    for file in files_of(options.name, options.path, ".ndjson"):
-        for number, line in _lines(options, file):
-            rows.append(_object(options, file, number, line))
-            places.append((file, number))
+    with unchanged(options.name, options.path, ".ndjson") as files:
+        for file in files:
+            before = len(rows)
+            data = _bytes(options, file)
+            for number, line in _lines(options, file, data):
+                rows.append(_object(options, file, number, line))
+                places.append((file, number))
+            lines = len(_A_LINE.findall(data.removeprefix(codecs.BOM_UTF8)))
+            if len(rows) - before != lines:
+                raise DataError.miscounted(options.name, str(file), lines, len(rows) - before)
     columns = []
     for name in dict.fromkeys(key for row in rows for key in row):
         try:
@@ -61,26 +85,41 @@ def scan(options: Options, window: Window) -> pl.LazyFrame:
     table = pl.DataFrame(columns)
     if table.height != len(rows):
         raise _refused(options, Path(options.path), "no line has a key")
-    return in_window(options, table, window)
+    told = counted(table.height, len(files), "lines")
+    return Taken(in_window(options, table, window, lambda row: _place(*places[row])), told)
 
 
-def _lines(options: Options, file: Path) -> list[tuple[int, str]]:
+def _place(file: Path, number: int) -> str:
+    return f" on line {number} of {file.name}"
+
+
+def _bytes(options: Options, file: Path) -> bytes:
     try:
-        text = file.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise _refused(options, file, f"byte {error.start} is not UTF-8 ({error.reason})") from error
+        return file.read_bytes()
     except OSError as error:
         raise _refused(options, file, f"it cannot be read: {error.strerror}") from error
-    if not text.strip():
+
+
+def _lines(options: Options, file: Path, data: bytes) -> list[tuple[int, str]]:
+    """Each line that is not blank, with its number from 1."""
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        why = f"line {line}: byte {data[error.start]:#04x} at position {error.start} is not UTF-8 ({error.reason})"
+        raise _refused(options, file, why) from error
+    lines = [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip(_BLANK)]
+    if not lines:
         raise _refused(options, file, "it has no line")
-    return [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
+    return lines
 
 
 def _object(options: Options, file: Path, number: int, line: str) -> dict[str, Any]:
     def pairs(found: list[tuple[str, Any]]) -> dict[str, Any]:
         made = dict(found)
         if len(made) != len(found):
-            raise ValueError("a key stands twice")
+            names = [name for name, _ in found]
+            raise ValueError(f"the key {next(name for name in names if names.count(name) > 1)!r} stands twice")
         return made
 
     def constant(word: str) -> None:
@@ -88,12 +127,11 @@ def _object(options: Options, file: Path, number: int, line: str) -> dict[str, A
 
     try:
         value = json.loads(line, object_pairs_hook=pairs, parse_constant=constant)
-        line.encode("utf-8")
     except (ValueError, RecursionError) as error:
         raise _refused(options, file, f"line {number} is no JSON object: {error}") from error
     if not isinstance(value, dict):
         raise _refused(options, file, f"line {number} is no JSON object but a {type(value).__name__}")
-    if any(isinstance(item, str) and not item.isprintable() and _broken(item) for item in value.values()):
+    if any(isinstance(item, str) and _broken(item) for entry in value.items() for item in entry):
         raise _refused(options, file, f"line {number} holds half of a character (a lone surrogate) or NUL")
     if any(isinstance(item, float) and item in (float("inf"), float("-inf")) for item in value.values()):
         raise _refused(options, file, f"line {number} holds a number beyond what 64 bits tell")
@@ -101,7 +139,8 @@ def _object(options: Options, file: Path, number: int, line: str) -> dict[str, A
 
 
 def _broken(text: str) -> bool:
-    return "\0" in text or any("\ud800" <= character <= "\udfff" for character in text)
+    # nearly all texts are printable, and that is told at once
+    return not text.isprintable() and any(one == "\0" or "\ud800" <= one <= "\udfff" for one in text)
 
 
 def _nested(value: Any) -> str:

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from mlctl.errors import DataError, first_line
-from mlctl.sources import SourceOptions, Window
-from mlctl.sources._files import files_of, stacked
+from mlctl.sources import Earlier, SourceOptions, Taken, Window
+from mlctl.sources._files import counted, same_columns, unchanged
 from mlctl.sources._times import in_window
+from mlctl.sources._widening import stacked
 
 if TYPE_CHECKING:
     import polars as pl
@@ -37,21 +38,38 @@ def scan(options: Options, window: Window) -> pl.LazyFrame:
     Raises:
         DataError: The path is absent, a file is not Parquet or cut off, columns differ between files, or the time
             column is missing or cannot be placed.
+        IntegrityError: A file changed while it was read.
     """
-    files = files_of(options.name, options.path, ".parquet")
-    parts = [_rows(options, file) for file in files]
-    return in_window(options, stacked(options.name, "parquet", files, parts), window)
+    return take(options, window).rows
+
+
+def take(options: Options, window: Window, earlier: Earlier | None = None) -> Taken:
+    """The rows of `scan`, and how many the footers of the files count.
+
+    Raises:
+        DataError: As `scan`; or the rows are not as many as the footers say.
+        IntegrityError: A file changed while it was read.
+    """
+    with unchanged(options.name, options.path, ".parquet") as files:
+        parts = [_rows(options, file) for file in files]
+    table = stacked(options.name, "parquet", files, same_columns(options.name, "parquet", files, parts))
+    return Taken(in_window(options, table, window), counted(table.height, len(files), "rows"))
 
 
 def _rows(options: Options, file: Path) -> pl.DataFrame:
     """One file's rows, categories as text."""
     import polars as pl
+    import pyarrow as pa
+    import pyarrow.parquet as pq
 
     try:
         # a folder called `day=1` on the way to the file would otherwise become a column
         table = pl.read_parquet(file, glob=False, hive_partitioning=False)
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
+        rows = pq.read_metadata(file).num_rows
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, pa.ArrowException, OSError) as error:
         why = first_line(error)
         raise DataError.not_of_kind(options.name, "parquet", str(file), why) from error
+    if table.height != rows:
+        raise DataError.miscounted(options.name, str(file), rows, table.height)
     texts = [name for name, dtype in table.schema.items() if isinstance(dtype, pl.Categorical | pl.Enum)]
     return table.with_columns(pl.col(texts).cast(pl.String))
