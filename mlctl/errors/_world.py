@@ -80,6 +80,16 @@ class ExternalError(MlctlError):
         )
 
     @classmethod
+    def source(cls, source: str, where: str, why: str) -> ExternalError:
+        """What a source reads does not answer (an object store, a web server)."""
+        return cls(
+            f"source {source!r} cannot be reached",
+            where=where,
+            why=why,
+            next_step=f"look at sources.{source}.path and the credentials; a retry helps once it answers",
+        )
+
+    @classmethod
     def tool(cls, command: str, why: str) -> ExternalError:
         """Another program (git, dvc) failed."""
         return cls(f"{command} failed", why=why, next_step="mlctl doctor")
