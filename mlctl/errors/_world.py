@@ -80,6 +80,16 @@ class ExternalError(MlctlError):
         )
 
     @classmethod
+    def object_store(cls, source: str, where: str, why: str) -> ExternalError:
+        """An object store or web server does not answer, or refuses."""
+        return cls(
+            f"source {source!r} cannot be fetched",
+            where=where,
+            why=why,
+            next_step="set the store's credentials in the environment; a retry helps once it answers",
+        )
+
+    @classmethod
     def tool(cls, command: str, why: str) -> ExternalError:
         """Another program (git, dvc) failed."""
         return cls(f"{command} failed", why=why, next_step="mlctl doctor")
