@@ -27,7 +27,7 @@ _SECRET: Final = re.compile(r"[?&][^=&]*(?:sig|token|key|secret|credential)[^=&]
 _PLAIN_OPTIONS: Final = (
     *("region", "aws_region", "endpoint_url", "aws_endpoint_url", "skip_signature", "aws_skip_signature"),
     *("allow_http", "aws_allow_http", "virtual_hosted_style_request", "aws_virtual_hosted_style_request"),
-    *("account_name", "azure_storage_account_name", "max_retries"),
+    *("account_name", "azure_storage_account_name"),
 )
 _TIMEOUT_S: Final = 60
 
@@ -119,7 +119,7 @@ def is_remote(path: str) -> bool:
 
 def storage(options: FileOptions) -> dict[str, Any]:
     """What Polars is told of the store: what the YAML says, and few retries."""
-    return {"max_retries": "3", **options.storage_options}
+    return {"max_retries": 3, **options.storage_options}
 
 
 @contextmanager
