@@ -80,13 +80,13 @@ class ExternalError(MlctlError):
         )
 
     @classmethod
-    def source(cls, source: str, where: str, why: str) -> ExternalError:
-        """What a source reads does not answer (an object store, a web server)."""
+    def object_store(cls, source: str, where: str, why: str) -> ExternalError:
+        """An object store or web server does not answer, or refuses."""
         return cls(
-            f"source {source!r} cannot be reached",
+            f"source {source!r} cannot be fetched",
             where=where,
             why=why,
-            next_step=f"look at sources.{source}.path and the credentials; a retry helps once it answers",
+            next_step="set the store's credentials in the environment; a retry helps once it answers",
         )
 
     @classmethod

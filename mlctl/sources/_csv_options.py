@@ -6,14 +6,13 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from mlctl.sources import SourceOptions
 from mlctl.sources._csv_values import Type
+from mlctl.sources._files import FileOptions
 
 
-class CsvOptions(SourceOptions):
+class CsvOptions(FileOptions):
     """What is said of CSV files, but for their kind."""
 
-    path: str = Field(description="file, or folder whose *.csv are read in the order of their names; from the root")
     delimiter: str = Field(default=",", pattern=r"^[^\r\n]$", description="the one character between two values")
     quote: str | None = Field(
         default='"', pattern=r"^[^\r\n]$", description="the character around values; null: quotes are plain characters"

@@ -12,12 +12,12 @@ import io
 import re
 from array import array
 from collections.abc import Iterator, Sequence
-from itertools import islice
-from pathlib import Path
+from itertools import islice, pairwise
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from mlctl.errors import DataError, listed
 from mlctl.sources._csv_shape import Shape, shape_of
+from mlctl.sources._files import Piece
 
 if TYPE_CHECKING:
     import polars as pl
@@ -43,12 +43,12 @@ class Records(NamedTuple):
         lines: The line on which each record begins, from 1.
     """
 
-    file: Path
+    file: Piece
     texts: pl.DataFrame
     lines: Sequence[int]
 
 
-def read_records(options: CsvOptions, file: Path) -> Records:
+def read_records(options: CsvOptions, file: Piece) -> Records:
     """One file's records as text.
 
     Raises:
@@ -61,6 +61,9 @@ def read_records(options: CsvOptions, file: Path) -> Records:
     records = _plainly(options, file, data, shape) if shape is not None else None
     if records is None:
         records = _strictly(options, file, body)
+    if not file.keeps_bytes and any(b - a > 1 for a, b in pairwise(records.lines)):
+        why = "it has line ends inside values, or empty lines, of which a store's reader loses the kind; write Parquet"
+        raise _refused(options, file, why)
     return records._replace(texts=records.texts.select(_missing(options, name) for name in records.texts.columns))
 
 
@@ -71,7 +74,7 @@ def _missing(options: CsvOptions, name: str) -> pl.Expr:
     return pl.when(~value.str.strip_chars().is_in(list(options.missing))).then(value).alias(name)
 
 
-def _plainly(options: CsvOptions, file: Path, data: bytes, shape: Shape) -> Records | None:
+def _plainly(options: CsvOptions, file: Piece, data: bytes, shape: Shape) -> Records | None:
     """The records as Polars reads them, or None when they are not those that were counted."""
     import polars as pl
 
@@ -97,7 +100,7 @@ def _plainly(options: CsvOptions, file: Path, data: bytes, shape: Shape) -> Reco
     )
 
 
-def _strictly(options: CsvOptions, file: Path, body: str) -> Records:
+def _strictly(options: CsvOptions, file: Piece, body: str) -> Records:
     """The records one by one, as RFC 4180 has them."""
     import polars as pl
 
@@ -129,7 +132,7 @@ def _strictly(options: CsvOptions, file: Path, body: str) -> Records:
     return Records(file, texts, lines)
 
 
-def _each(options: CsvOptions, file: Path, body: str) -> Iterator[tuple[int, list[str]]]:
+def _each(options: CsvOptions, file: Piece, body: str) -> Iterator[tuple[int, list[str]]]:
     """Each record with the line on which it begins; empty lines are empty records."""
     csv.field_size_limit(2**31 - 1)
     quoting: Literal[0, 3] = csv.QUOTE_NONE if options.quote is None else csv.QUOTE_MINIMAL
@@ -146,12 +149,9 @@ def _each(options: CsvOptions, file: Path, body: str) -> Iterator[tuple[int, lis
         yield line, record
 
 
-def _text(options: CsvOptions, file: Path) -> str:
+def _text(options: CsvOptions, file: Piece) -> str:
     """The file's text after its byte order mark, once all of it is known to be text of this encoding."""
-    try:
-        data = file.read_bytes()
-    except OSError as error:
-        raise _refused(options, file, f"it cannot be read: {error.strerror}") from error
+    data = file.data()
     known = next((what for magic, what in _OTHER_FORMATS.items() if data.startswith(magic)), None)
     if not data or known:
         raise _refused(options, file, f"it is {known}" if known else "it has no bytes")
@@ -169,7 +169,7 @@ def _text(options: CsvOptions, file: Path) -> str:
     return text.removeprefix(_BOM)
 
 
-def _after_titles(options: CsvOptions, file: Path, text: str) -> str:
+def _after_titles(options: CsvOptions, file: Piece, text: str) -> str:
     """The text behind the lines of titles."""
     if not options.skip:
         return text
@@ -179,7 +179,7 @@ def _after_titles(options: CsvOptions, file: Path, text: str) -> str:
     return text[ends[-1].end() :]
 
 
-def _header(options: CsvOptions, file: Path, record: list[str]) -> list[str]:
+def _header(options: CsvOptions, file: Piece, record: list[str]) -> list[str]:
     """The columns' names, from the first record or as declared."""
     if not record:
         raise _refused(options, file, "it has no header" if options.header else "it has no record")
@@ -201,5 +201,5 @@ def _header(options: CsvOptions, file: Path, record: list[str]) -> list[str]:
     return header
 
 
-def _refused(options: CsvOptions, file: Path, why: str) -> DataError:
+def _refused(options: CsvOptions, file: Piece, why: str) -> DataError:
     return DataError.not_of_kind(options.name, "csv", str(file), why)

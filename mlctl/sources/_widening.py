@@ -8,10 +8,10 @@ date and moment.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from mlctl.errors import DataError
+from mlctl.sources._files import Piece
 
 if TYPE_CHECKING:
     import polars as pl
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _UNITS: Final = ("ms", "us", "ns")
 
 
-def stacked(source: str, kind: str, files: Sequence[Path], parts: Sequence[pl.DataFrame]) -> pl.DataFrame:
+def stacked(source: str, kind: str, files: Sequence[Piece], parts: Sequence[pl.DataFrame]) -> pl.DataFrame:
     """The files' rows behind each other, each column in the narrowest type that holds every value.
 
     Args:

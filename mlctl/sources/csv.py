@@ -59,7 +59,7 @@ def take(options: Options, window: Window, earlier: Earlier | None = None) -> Ta
     """
     import polars as pl
 
-    with unchanged(options.name, options.path, ".csv") as files:
+    with unchanged(options, ".csv") as files:
         read = [read_records(options, file) for file in files]
     parts = same_columns(options.name, "csv", files, [part.texts for part in read], options.absent == "missing")
     texts = pl.concat([part.cast(pl.String) for part in parts])

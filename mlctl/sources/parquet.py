@@ -5,14 +5,13 @@ Use it wherever you can: types come along and nothing has to be guessed. Not for
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
 from mlctl.errors import DataError, first_line
-from mlctl.sources import Earlier, SourceOptions, Taken, Window
-from mlctl.sources._files import counted, same_columns, unchanged
+from mlctl.sources import Earlier, Taken, Window
+from mlctl.sources._files import FileOptions, Piece, counted, fetching, same_columns, storage, unchanged
 from mlctl.sources._times import in_window
 from mlctl.sources._widening import stacked
 
@@ -20,11 +19,10 @@ if TYPE_CHECKING:
     import polars as pl
 
 
-class Options(SourceOptions):
+class Options(FileOptions):
     """Options of Parquet files."""
 
     kind: Literal["parquet"] = Field(default="parquet", description="parquet")
-    path: str = Field(description="file, or folder whose *.parquet are read in the order of their names; from the root")
 
 
 EXAMPLE = {"kind": "parquet", "path": "orders.parquet", "time": "ordered_at"}
@@ -50,26 +48,39 @@ def take(options: Options, window: Window, earlier: Earlier | None = None) -> Ta
         DataError: As `scan`; or the rows are not as many as the footers say.
         IntegrityError: A file changed while it was read.
     """
-    with unchanged(options.name, options.path, ".parquet") as files:
+    with unchanged(options, ".parquet") as files:
         parts = [_rows(options, file) for file in files]
     table = stacked(options.name, "parquet", files, same_columns(options.name, "parquet", files, parts))
     return Taken(in_window(options, table, window), counted(table.height, len(files), "rows"))
 
 
-def _rows(options: Options, file: Path) -> pl.DataFrame:
-    """One file's rows, categories as text."""
+def _rows(options: Options, file: Piece) -> pl.DataFrame:
+    """One file's rows, as many as its footer counts, categories as text."""
+    import polars as pl
+
+    table, rows = _local(options, file) if file.local is not None else _remote(options, file)
+    if table.height != rows:
+        raise DataError.miscounted(options.name, str(file), rows, table.height)
+    texts = [name for name, dtype in table.schema.items() if isinstance(dtype, pl.Categorical | pl.Enum)]
+    return table.with_columns(pl.col(texts).cast(pl.String))
+
+
+def _local(options: Options, file: Piece) -> tuple[pl.DataFrame, int]:
     import polars as pl
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
         # a folder called `day=1` on the way to the file would otherwise become a column
-        table = pl.read_parquet(file, glob=False, hive_partitioning=False)
-        rows = pq.read_metadata(file).num_rows
+        table = pl.read_parquet(str(file), glob=False, hive_partitioning=False)
+        return table, pq.read_metadata(file.local).num_rows
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, pa.ArrowException, OSError) as error:
-        why = first_line(error)
-        raise DataError.not_of_kind(options.name, "parquet", str(file), why) from error
-    if table.height != rows:
-        raise DataError.miscounted(options.name, str(file), rows, table.height)
-    texts = [name for name, dtype in table.schema.items() if isinstance(dtype, pl.Categorical | pl.Enum)]
-    return table.with_columns(pl.col(texts).cast(pl.String))
+        raise DataError.not_of_kind(options.name, "parquet", str(file), first_line(error)) from error
+
+
+def _remote(options: Options, file: Piece) -> tuple[pl.DataFrame, int]:
+    import polars as pl
+
+    with fetching(file):
+        lazy = pl.scan_parquet(file.where, hive_partitioning=False, storage_options=storage(options))
+        return lazy.collect(), int(lazy.select(pl.len()).collect().item())

@@ -14,7 +14,7 @@ from mlctl.errors import DataError, IntegrityError
 from mlctl.sources import csv as csv_source
 from mlctl.sources._csv_records import _plainly, _strictly, read_records
 from mlctl.sources._csv_shape import shape_of
-from mlctl.sources._files import unchanged
+from mlctl.sources._files import FileOptions, pieces_of, unchanged
 from tests.sources import ALL, read, read_csv
 
 TITLES = ',,\r\nBeneficiaries of the year,,\r\nState,Code,TOTAL\r\nALABAMA,01,"19,582"\r\nOHIO,02,5\r\n'
@@ -135,12 +135,15 @@ def test_a_file_that_changes_while_it_is_read_is_noticed(tmp_path: Path) -> None
     path.write_text("a\n1\n")
     with (
         pytest.raises(IntegrityError, match=r"'orders' changed while it was read(.|\n)*1\.csv"),
-        unchanged("orders", str(path), ".csv"),
+        unchanged(FileOptions(kind="csv", name="orders", path=str(path)), ".csv"),
     ):
         path.write_text("a\n1\n2\n")
-    with pytest.raises(IntegrityError, match=r"2\.csv"), unchanged("orders", str(tmp_path), ".csv"):
+    with (
+        pytest.raises(IntegrityError, match=r"2\.csv"),
+        unchanged(FileOptions(kind="csv", name="orders", path=str(tmp_path)), ".csv"),
+    ):
         (tmp_path / "2.csv").write_text("a\n3\n")
-    with pytest.raises(IntegrityError), unchanged("orders", str(path), ".csv"):
+    with pytest.raises(IntegrityError), unchanged(FileOptions(kind="csv", name="orders", path=str(path)), ".csv"):
         (tmp_path / "2.csv").replace(path)
 
 
@@ -165,12 +168,13 @@ def test_the_fast_reader_gives_the_records_of_the_strict_one_or_leaves_the_file_
         path.write_bytes(path.read_bytes().removesuffix(end.encode()))
     options = csv_source.Options(name="orders", path=str(path))
     body = path.read_bytes().decode()
+    (piece,) = pieces_of(options, ".csv")
 
     shape = shape_of(body.encode(), ",", '"')
-    strict = _strictly(options, path, body)
+    strict = _strictly(options, piece, body)
 
     assert shape is not None
-    fast = _plainly(options, path, body.encode(), shape)
+    fast = _plainly(options, piece, body.encode(), shape)
     assert fast is not None
     assert fast.texts.rows() == strict.texts.rows()
     assert list(fast.lines) == list(strict.lines)
@@ -188,8 +192,8 @@ def test_damaged_files_come_out_alike_whoever_reads_them(seed: int, tmp_path: Pa
 
     def outcome(strict: bool) -> Any:
         try:
-            body = path.read_bytes().decode()
-            found = _strictly(options, path, body) if strict else read_records(options, path)
+            (piece,) = pieces_of(options, ".csv")
+            found = _strictly(options, piece, path.read_bytes().decode()) if strict else read_records(options, piece)
         except DataError as error:
             return error.why
         return found.texts.with_columns(pl.all().replace({"": None, " ": None, "  ": None})).rows(), list(found.lines)

@@ -132,3 +132,33 @@ def test_what_is_no_time_is_refused_with_its_count(text: str, form: str | None, 
 def test_a_zone_that_does_not_exist_is_told(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="'Mars/Olympus' is not an IANA time zone"):
         times(tmp_path, pl.Series(["2025-01-01"]), time_zone="Mars/Olympus")
+
+
+# the moment from which a row was known
+
+
+def known(folder: Path, column: pl.Series, **options: Any) -> pl.DataFrame:
+    table = pl.DataFrame({"at": [datetime(2025, 1, 1, tzinfo=UTC)] * len(column), "known": column})
+    return read("parquet", path=written(table, "parquet", folder), time="at", knowledge_time="known", **options)
+
+
+def test_the_moment_from_which_a_row_was_known_obeys_the_rules_of_times(tmp_path: Path) -> None:
+    naive = pl.Series([datetime(2025, 7, 1, 10), None])
+    table = known(tmp_path, naive, time_zone="Europe/Berlin")
+    assert table["known"].to_list() == [datetime(2025, 7, 1, 8, tzinfo=UTC), None]
+    assert table.schema["known"] == pl.Datetime("us", "UTC")
+    with pytest.raises(
+        DataError, match=r"column 'known' is not a time\nwhere: sources.orders.knowledge_time\n.*no time zone"
+    ):
+        known(tmp_path, naive)
+    with pytest.raises(DataError, match="do not exist in Europe/Berlin"):
+        known(tmp_path, pl.Series([datetime(2025, 3, 30, 2, 30)]), time_zone="Europe/Berlin")
+    with pytest.raises(DataError, match=r"no column 'later'\nwhere: sources.orders.knowledge_time"):
+        path = written(pl.DataFrame({"id": [1]}), "parquet", tmp_path)
+        read("parquet", path=path, knowledge_time="later")
+
+
+def test_csv_has_a_moment_of_knowledge_as_text_and_blanks_mean_the_event_time(tmp_path: Path) -> None:
+    text = "at,known\n20250101,20250103\n20250102,\n"
+    options = {"time": "at", "knowledge_time": "known", "time_format": "%Y%m%d", "time_zone": "UTC"}
+    assert read_csv(tmp_path, text, **options)["known"].to_list() == [datetime(2025, 1, 3, tzinfo=UTC), None]
