@@ -50,7 +50,11 @@ _UNITS: Final = {
 }
 _MONEY: Final = r"amount|price|cost|value|charge|salary|revenue|disc(ount)?$|sales"
 _KEY_NAME: Final = r"(^|[a-z_])id$|_key$|uuid|number$|^row$"
-_TIME_FORMATS: Final = {r"^[12][0-9]{3}(0[1-9]|1[0-2])(0[1-9]|[12][0-9]|3[01])$": "%Y%m%d"}
+_EPOCH: Final = "%s"
+_TIME_FORMATS: Final = {
+    r"^[12][0-9]{3}(0[1-9]|1[0-2])(0[1-9]|[12][0-9]|3[01])$": "%Y%m%d",
+    r"^[0-9]{9,10}$": _EPOCH,
+}
 
 
 @dataclass(frozen=True)
@@ -201,7 +205,7 @@ def joins(tables: Mapping[str, pl.DataFrame], profiles: Sequence[TableProfile]) 
             for column in other.columns:
                 if column.is_time or column.kind != key.kind or column.values < 2:
                     continue
-                if snake(column.name) != snake(key.name) and not (column.names_a_key and key.names_a_key):
+                if snake(column.name) not in (snake(key.name), f"{target.name.removesuffix('s')}_{snake(key.name)}"):
                     continue
                 theirs = tables[other.name][column.name].drop_nulls().cast(_text()).unique()
                 shared = len(theirs) - len(theirs.filter(~theirs.is_in(ours.to_list())))
@@ -269,7 +273,7 @@ def _column(values: pl.Series) -> ColumnProfile:
         unit=_unit(values.name, kind, there, evidence),
         personal=_personal(values.name, kind, sample, evidence),
         time_format=time_format,
-        has_zone=isinstance(dtype, pl.Datetime) and dtype.time_zone is not None,
+        has_zone=(isinstance(dtype, pl.Datetime) and dtype.time_zone is not None) or time_format == _EPOCH,
         evidence=tuple(evidence),
     )
 
@@ -284,7 +288,9 @@ def _time_format(name: str, kind: Kind, sample: pl.Series, evidence: list[str]) 
         return None
     for pattern, form in _TIME_FORMATS.items():
         if sample.str.contains(pattern).all() and re.search(r"date|day|time|_at$|^ts$", snake(name)):
-            evidence.append(f"every value reads as a day by {form}")
+            evidence.append(
+                "every value reads as seconds since 1970" if form == _EPOCH else f"every value reads as a day by {form}"
+            )
             return form
     if (
         kind == "text"
@@ -316,7 +322,8 @@ def _personal(name: str, kind: Kind, sample: pl.Series, evidence: list[str]) -> 
             evidence.append(f"{what}: by its values")
             return what
     for what, pattern in _PERSONAL_NAMES.items():
-        if re.search(pattern, snake(name)):
+        # a flag such as `phone_service` names no number
+        if re.search(pattern, snake(name)) and sample.n_unique() > FEW_VALUES:
             evidence.append(f"{what}: by its name")
             return what
     return None

@@ -227,9 +227,11 @@ def _events(draft: Draft, entity: str, rule: re.Match[str]) -> _Sketch:
     room = (last - 2 * ahead - first).days
     moments = max(1, min(6, room // max(ahead.days, 30)))
     step = max(ahead.days // 2, 1)
+    evidence = f"{source}_n_{windows[-2]}" if len(windows) > 1 else f"{source}_n"
     rest = [
         f"split: {{kind: time, moments: {moments}, every: {step}d}}  # {horizon} lie between training and test",
         "model: logistic  # the plain one; model: xgboost is worth a try",
+        f"# decide: {{evidence: {evidence}}}  # who is long gone is easy to foretell: whom is it asked about?",
         f"refresh: {{as_of: {as_of}}}  # the day after the last row; mlctl ingest --latest moves it",
     ]
     return _Sketch(features, label, rest, {})
@@ -240,7 +242,9 @@ def _span(found: Found, time: str) -> tuple[datetime, datetime]:
 
     values = found.table[time]
     form = found.source.get("time_format")
-    if form is not None:
+    if form == "%s":
+        values = pl.select(pl.from_epoch(values.cast(pl.Int64), time_unit="s")).to_series()
+    elif form is not None:
         values = values.cast(pl.String).str.strptime(pl.Datetime("us"), form, strict=False)
     elif values.dtype == pl.String:
         values = values.str.slice(0, 10).str.strptime(pl.Datetime("us"), "%Y-%m-%d", strict=False)
