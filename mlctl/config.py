@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from mlctl import spec, validation
+from mlctl.environment import REFERENCE, SECRET_KEYS, from_environment, is_secret
 from mlctl.errors import ConfigError, Fault, did_you_mean, listed
 from mlctl.files import canonical_json, sha256_of, write_text
 from mlctl.strict_yaml import read_yaml, yaml_text
@@ -35,8 +36,6 @@ GROUPS: Final = {
     "database": "embedded",
 }
 """Hydra groups that every project composes, with the preset that holds when nobody chooses."""
-_ENVIRONMENT: Final = re.compile(r"\$\{oc\.env:([A-Za-z_][A-Za-z0-9_]*)(?:,([^}]*))?\}")
-_SECRET_KEYS: Final = ("database.dsn",)
 
 
 @dataclass(frozen=True)
@@ -144,16 +143,9 @@ def with_secrets(database: spec.Database) -> spec.Database:
     Raises:
         ConfigError: The variable is not set.
     """
-
-    def value(match: re.Match[str]) -> str:
-        found = os.environ.get(match[1], match[2])
-        if found is None:
-            raise ConfigError.missing_environment(match[1], "database.dsn")
-        return found
-
     if database.dsn is None:
         return database
-    return database.model_copy(update={"dsn": _ENVIRONMENT.sub(value, database.dsn)})
+    return database.model_copy(update={"dsn": from_environment(database.dsn, "database.dsn")})
 
 
 def section_digest(project: spec.Project, sections: Sequence[str]) -> str:
@@ -348,8 +340,8 @@ def _environment_faults(mapping: Mapping[str, Any]) -> list[Fault]:
         elif isinstance(value, list):
             for index, item in enumerate(value):
                 visit(item, f"{key}.{index}")
-        elif isinstance(value, str) and _ENVIRONMENT.search(value) and key not in _SECRET_KEYS:
-            hint = f"only {listed(_SECRET_KEYS)} may: what else is computed would depend on the machine"
+        elif isinstance(value, str) and REFERENCE.search(value) and not is_secret(key):
+            hint = f"only {listed(SECRET_KEYS)} may: what else is computed would depend on the machine"
             found.append(Fault(key, "reads the environment", hint=hint))
 
     visit(mapping, "")

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from mlctl.spec import DatabaseSpec
 
-__all__ = ["masked", "open_database", "psql", "running", "server_url", "start", "stop"]
+__all__ = ["conninfo", "masked", "open_database", "psql", "running", "server_url", "start", "stop", "without_password"]
 
 _SESSION: Final = {"statement_timeout": "30min", "lock_timeout": "10s", "idle_in_transaction_session_timeout": "10min"}
 
@@ -113,15 +113,32 @@ def _connected(dsn: str, timeout_s: int) -> Iterator[psycopg.Connection[TupleRow
     try:
         connection = psycopg.connect("", autocommit=True, **parts)
     except psycopg.Error as error:
-        why = " ".join(str(error).split())
-        for secret in (str(parts[key]) for key in _SECRETS if parts.get(key)):
-            why = why.replace(secret, "***")
-        raise ExternalError.database(masked(dsn), why[:500]) from None
+        raise ExternalError.database(masked(dsn), without_password(dsn, error)) from None
     with closing(connection):
         # by SET and not by the start-up packet, which connection poolers refuse
         for name, value in _SESSION.items():
             connection.execute("SELECT set_config(%s, %s, false)", (name, value))
         yield connection
+
+
+def without_password(dsn: str, error: BaseException) -> str:
+    """What a driver says, in one line without the passwords of the connection string."""
+    why = " ".join(str(error).split())
+    for secret in (str(value) for key, value in _parts(dsn).items() if key in _SECRETS and value):
+        why = why.replace(secret, "***")
+    return why[:500]
+
+
+def conninfo(dsn: str, timeout_s: int) -> str:
+    """The connection string for another driver that libpq serves, with the seconds to wait for a connection.
+
+    Raises:
+        ExternalError: It cannot be taken apart; the message has no password.
+    """
+    from psycopg.conninfo import make_conninfo
+
+    parts = {**_parts(dsn), "application_name": "mlctl", "client_encoding": "UTF8", "connect_timeout": timeout_s}
+    return make_conninfo("", **parts)
 
 
 def _parts(dsn: str) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from mlctl import config, kinds
+from mlctl.environment import is_secret
 from mlctl.errors import ConfigError
 from mlctl.kinds import Record, describe
 from mlctl.spec import KIND_SECTIONS, ONE_KIND, Project
@@ -91,7 +92,7 @@ def _value_lines(key: str, places: Places) -> list[str]:
         value = config.value_at(composed.mapping, key)
     except (KeyError, IndexError, TypeError, ValueError):
         return []
-    if key == "database.dsn" and value:
+    if is_secret(key) and value:
         from mlctl.database import masked
 
         value = masked(value)

@@ -24,6 +24,15 @@ KIND_SECTIONS: Final = {"sources": "sources", "checks": "checks", "features": "f
 """Sections that hold named entries of kinds, and their seam."""
 
 
+def holds_password(dsn: str) -> bool:
+    """Whether a connection string or URI has a password written into it, and not by `${oc.env:NAME}`.
+
+    >>> holds_password("postgresql://ann:s3cret@db/x"), holds_password("postgresql://ann:${oc.env:PASSWORD}@db/x")
+    (True, False)
+    """
+    return bool(_PASSWORD.search(_FROM_ENVIRONMENT.sub("", dsn)))
+
+
 class Entity(Record):
     """Whom the project decides about."""
 
@@ -136,7 +145,7 @@ class Database(Record):
     def _dsn_of_postgres(self) -> Database:
         if (self.kind == "postgres") != (self.dsn is not None):
             raise ValueError("`kind: postgres` needs a `dsn`; `kind: embedded` has none")
-        if self.dsn is not None and _PASSWORD.search(_FROM_ENVIRONMENT.sub("", self.dsn)):
+        if self.dsn is not None and holds_password(self.dsn):
             raise ValueError("`dsn` holds a password; put the whole dsn into the environment, `dsn: ${oc.env:NAME}`")
         return self
 

@@ -32,6 +32,26 @@ class DataError(MlctlError):
         )
 
     @classmethod
+    def bad_query(cls, source: str, where: str, why: str) -> DataError:
+        """A database answers, and refuses what a source asks of it."""
+        return cls(
+            f"source {source!r} asks what the database does not have",
+            where=where,
+            why=why,
+            next_step=f"correct sources.{source}.table or query",
+        )
+
+    @classmethod
+    def miscounted(cls, source: str, where: str, counted: int, read: int) -> DataError:
+        """A read that lost or invented rows."""
+        return cls(
+            f"source {source!r}: the rows that were read are not those that are there",
+            where=where,
+            why=f"{counted:,} were counted and {read:,} were read",
+            next_step="run the same command again; if it stays, the file or the driver is damaged",
+        )
+
+    @classmethod
     def empty(cls, source: str, where: str) -> DataError:
         """A source without a single row."""
         why = "there is no row in the snapshot's window"
@@ -51,11 +71,11 @@ class DataError(MlctlError):
         )
 
     @classmethod
-    def bad_time(cls, source: str, column: str, why: str) -> DataError:
-        """A time column that cannot be placed on the UTC time line."""
+    def bad_time(cls, source: str, column: str, why: str, key: str = "time") -> DataError:
+        """A time column that cannot be placed on the UTC time line; `key` is the option that names the column."""
         return cls(
             f"source {source!r}: column {column!r} is not a time",
-            where=f"sources.{source}.time",
+            where=f"sources.{source}.{key}",
             why=why,
             next_step=f"set sources.{source}.time_zone or time_format",
         )

@@ -39,6 +39,16 @@ class IntegrityError(MlctlError):
         return cls(f"{artefact} is not what was recorded", why=why, next_step=next_step)
 
     @classmethod
+    def changed_while_read(cls, source: str, path: str) -> IntegrityError:
+        """A source's file was written, replaced, added or removed while it was read."""
+        return cls(
+            f"source {source!r} changed while it was read",
+            where=path,
+            why="its size, time or inode is not what it was at the beginning, so the rows may be of two versions",
+            next_step="wait until nobody writes it, then run the same command again",
+        )
+
+    @classmethod
     def refused(cls, artefact: str, why: str, next_step: str) -> IntegrityError:
         """An artefact that is whole but may not be used."""
         return cls(f"{artefact} is refused", why=why, next_step=next_step)
@@ -70,13 +80,13 @@ class ExternalError(MlctlError):
         )
 
     @classmethod
-    def source(cls, source: str, where: str, why: str) -> ExternalError:
-        """What a source reads does not answer (an object store, a web server)."""
+    def object_store(cls, source: str, where: str, why: str) -> ExternalError:
+        """An object store or web server does not answer, or refuses."""
         return cls(
-            f"source {source!r} cannot be reached",
+            f"source {source!r} cannot be fetched",
             where=where,
             why=why,
-            next_step=f"look at sources.{source}.path and the credentials; a retry helps once it answers",
+            next_step="set the store's credentials in the environment; a retry helps once it answers",
         )
 
     @classmethod

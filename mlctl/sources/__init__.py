@@ -73,6 +73,30 @@ class SourceOptions(Record):
         return self.time
 
 
+class Taken(NamedTuple):
+    """What one read of a source gave.
+
+    Attributes:
+        rows: The rows inside the window.
+        told: What was counted a second way and agrees, as `12 records counted in 2 files`.
+    """
+
+    rows: pl.LazyFrame
+    told: str
+
+
+class Earlier(NamedTuple):
+    """The rows of the snapshot before, for kinds whose options name a `watermark`.
+
+    Attributes:
+        rows: As they came out then. Grain: one row of the source. Time: `options.time` as Datetime(us, UTC).
+        as_of: The end of their window.
+    """
+
+    rows: pl.DataFrame
+    as_of: datetime
+
+
 class Source(Protocol):
     """The functions of a source kind (the module itself satisfies this)."""
 
@@ -86,5 +110,24 @@ class Source(Protocol):
 
         Raises:
             DataError: Path absent, bytes not of this kind, time column missing or not placeable on the UTC line.
+        """
+        ...
+
+
+class Counted(Source, Protocol):
+    """A source kind that proves its read: what came out is held against a count made another way."""
+
+    def take(self, options: SourceOptions, window: Window, earlier: Earlier | None = None) -> Taken:
+        """The rows of `scan`, and what was counted.
+
+        Args:
+            options: The source's options.
+            window: The half-open window.
+            earlier: The snapshot before; only kinds whose options name a `watermark` look at it.
+
+        Raises:
+            DataError: As `scan`; or the rows are not as many as were counted.
+            IntegrityError: A file changed while it was read.
+            ExternalError: A database or an object store does not answer.
         """
         ...

@@ -1,70 +1,246 @@
-"""The files behind a `path`: one file, or those of a folder that have the same columns, numbers in the widest type."""
+"""The files behind a `path`: one file, those of a folder that have the same columns, or one object of a store.
+
+`s3://`, `gs://`, `az://`, `hf://`, `https://` and `http://` are read as Polars reads them, `file://` is a plain path.
+Credentials come from the environment only.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from urllib.parse import unquote
 
-from mlctl.errors import DataError, listed
+from pydantic import Field, field_validator
+
+from mlctl.errors import DataError, ExternalError, IntegrityError, first_line, listed
+from mlctl.sources import SourceOptions
+from mlctl.spec import holds_password
 
 if TYPE_CHECKING:
     import polars as pl
 
-_EXACT_MOST: Final = 2**53
+_REMOTE: Final = re.compile(r"(?:s3a?|gs|gcs|az|azure|abfss?|adl|hf|https?)://")
+_SECRET: Final = re.compile(r"[?&][^=&]*(?:sig|token|key|secret|credential)[^=&]*=", re.IGNORECASE)
+_PLAIN_OPTIONS: Final = (
+    *("region", "aws_region", "endpoint_url", "aws_endpoint_url", "skip_signature", "aws_skip_signature"),
+    *("allow_http", "aws_allow_http", "virtual_hosted_style_request", "aws_virtual_hosted_style_request"),
+    *("account_name", "azure_storage_account_name"),
+)
+_TIMEOUT_S: Final = 60
 
 
-def files_of(source: str, path: str, ending: str) -> list[Path]:
-    """The file itself, or the folder's files of that ending by name; hidden files are no data.
+class FileOptions(SourceOptions):
+    """What is said of files and objects, whatever their kind."""
+
+    path: str = Field(
+        description="file, folder whose files are read in the order of their names, or s3:// gs:// az:// hf:// https://"
+    )
+    storage_options: dict[str, str] = Field(
+        default_factory=dict, description="of an object store, such as region; credentials by the environment only"
+    )
+
+    @field_validator("path")
+    @classmethod
+    def _no_secret(cls, path: str) -> str:
+        if holds_password(path) or (is_remote(path) and _SECRET.search(path)):
+            raise ValueError("a path holds no password, signature or token; credentials come from the environment")
+        return path
+
+    @field_validator("storage_options")
+    @classmethod
+    def _no_credentials(cls, given: dict[str, str]) -> dict[str, str]:
+        others = sorted(set(given) - set(_PLAIN_OPTIONS))
+        if others:
+            raise ValueError(
+                f"{listed(others)} may not stand here; it has: {listed(_PLAIN_OPTIONS, 20)}; no credentials"
+            )
+        return given
+
+
+class Piece(NamedTuple):
+    """One file, or one object of a store.
+
+    Attributes:
+        where: Its path or URI, for messages.
+        local: The file, or None for an object.
+        options: The source that names it.
+    """
+
+    where: str
+    local: Path | None
+    options: FileOptions
+
+    def __str__(self) -> str:
+        return self.where
+
+    @property
+    def name(self) -> str:
+        """The last part of the path."""
+        return self.where.rstrip("/").rpartition("/")[2]
+
+    @property
+    def keeps_bytes(self) -> bool:
+        """Whether `data` is what is stored, byte by byte; of objects in a store Polars gives the lines."""
+        return self.local is not None or self.where.startswith("http")
+
+    def data(self) -> bytes:
+        """The content.
+
+        Raises:
+            DataError: It cannot be read, or is not there.
+            ExternalError: The store or server does not answer.
+        """
+        import polars as pl
+
+        if self.local is not None:
+            try:
+                return self.local.read_bytes()
+            except OSError as error:
+                why = f"it cannot be read: {error.strerror}"
+                raise DataError.not_of_kind(self.options.name, self.options.kind, self.where, why) from error
+        with fetching(self):
+            if self.where.startswith("http"):
+                return _downloaded(self.where)
+            lines = pl.scan_lines(self.where, glob=False, storage_options=storage(self.options)).collect().to_series()
+            return "\n".join(lines).encode()
+
+
+def is_remote(path: str) -> bool:
+    """Whether a path is a URI of an object store or a web server.
+
+    >>> is_remote("s3://bucket/orders.parquet"), is_remote("file:///data/orders.csv"), is_remote("orders.csv")
+    (True, False, False)
+    """
+    return _REMOTE.match(path) is not None
+
+
+def storage(options: FileOptions) -> dict[str, Any]:
+    """What Polars is told of the store: what the YAML says, and few retries."""
+    return {"max_retries": 3, **options.storage_options}
+
+
+@contextmanager
+def fetching(piece: Piece) -> Iterator[None]:
+    """Tells what a store says as an error of ours.
+
+    Raises:
+        DataError: The object is not there, or not of its kind.
+        ExternalError: The store does not answer, or refuses.
+    """
+    import polars as pl
+
+    source = piece.options.name
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise DataError.missing_file(source, piece.where) from error
+    except OSError as error:
+        raise ExternalError.object_store(source, piece.where, first_line(error)) from error
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+        raise DataError.not_of_kind(source, piece.options.kind, piece.where, first_line(error)) from error
+
+
+def _downloaded(address: str) -> bytes:
+    import http.client
+    import urllib.error
+    import urllib.request
+
+    try:
+        # `_REMOTE` lets http and https through alone
+        with urllib.request.urlopen(address, timeout=_TIMEOUT_S) as answer:  # noqa: S310
+            data: bytes = answer.read()
+    except http.client.HTTPException as error:
+        raise OSError(f"the answer broke off: {first_line(error)}") from error
+    except urllib.error.HTTPError as error:
+        if error.code in (404, 410):
+            raise FileNotFoundError(address) from error
+        raise OSError(f"the server answers {error.code} {error.reason}") from error
+    return data
+
+
+def pieces_of(options: FileOptions, ending: str) -> list[Piece]:
+    """The file itself, the folder's files of that ending by name, or the object; hidden files are no data.
 
     Raises:
         DataError: Nothing is there, or the folder holds no such file.
     """
-    place = Path(path)
+    source, path = options.name, options.path
+    if is_remote(path):
+        return [Piece(path, None, options)]
+    place = Path(unquote(path.removeprefix("file://")) if path.startswith("file://") else path)
     if place.is_dir():
         found = sorted(file for file in place.glob(f"*{ending}") if file.is_file() and not file.name.startswith("."))
         if not found:
             raise DataError.missing_file(source, str(place / f"*{ending}"))
-        return found
+        return [Piece(str(file), file, options) for file in found]
     if not place.is_file():
         raise DataError.missing_file(source, path)
-    return [place]
+    return [Piece(str(place), place, options)]
 
 
-def stacked(source: str, kind: str, files: Sequence[Path], parts: Sequence[pl.DataFrame]) -> pl.DataFrame:
-    """The files' rows behind each other; the first file says the order of the columns.
-
-    Grain: one row of the files, in their order. Time: as the files have it.
+@contextmanager
+def unchanged(options: FileOptions, ending: str) -> Iterator[list[Piece]]:
+    """The files behind a path while they are read; afterwards they must be the same, as they were.
 
     Raises:
-        DataError: A file has other columns than the first, or types that no one type holds without loss.
+        DataError: As `pieces_of`.
+        IntegrityError: A file was written, replaced, added or removed meanwhile.
+    """
+    pieces = pieces_of(options, ending)
+    before = {piece.where: _state(piece) for piece in pieces}
+    yield pieces
+    try:
+        after = {piece.where: _state(piece) for piece in pieces_of(options, ending)}
+    except (DataError, OSError):
+        after = {}
+    changed = sorted(where for where in before | after if before.get(where) != after.get(where))
+    if changed:
+        raise IntegrityError.changed_while_read(options.name, changed[0])
+
+
+def _state(piece: Piece) -> tuple[int, int, int]:
+    if piece.local is None:
+        # an object is fetched in one request, or Polars holds it to its ETag
+        return 0, 0, 0
+    stat = piece.local.stat()
+    return stat.st_size, stat.st_mtime_ns, stat.st_ino
+
+
+def counted(rows: int, files: int, what: str = "records") -> str:
+    """What was counted, for people.
+
+    >>> counted(1200, 3)
+    '1,200 records counted in 3 files'
+    """
+    return f"{rows:,} {what} counted in {files} file{'s' if files != 1 else ''}"
+
+
+def same_columns(
+    source: str, kind: str, files: Sequence[Piece], parts: Sequence[pl.DataFrame], absent_is_missing: bool = False
+) -> list[pl.DataFrame]:
+    """The files' tables with the same columns in the same order: those of the first file, then what later ones add.
+
+    Args:
+        source: The source's name.
+        kind: Its kind, for messages.
+        files: The files.
+        parts: Their tables.
+        absent_is_missing: A column that a file does not have is missing in all its rows, and no fault.
+
+    Grain: as each part. Time: as the files have it.
+
+    Raises:
+        DataError: A file has other columns than the first.
     """
     import polars as pl
 
-    first = parts[0]
-    for file, part in zip(files[1:], parts[1:], strict=True):
-        if set(part.columns) != set(first.columns):
-            differing = sorted(set(part.columns) ^ set(first.columns))
+    names = list(dict.fromkeys(name for part in parts for name in part.columns))
+    for file, part in zip(files, parts, strict=True):
+        differing = sorted(set(part.columns) ^ set(parts[0].columns))
+        if differing and not absent_is_missing:
             why = f"its columns are not those of {files[0].name}: {listed(differing)}"
             raise DataError.not_of_kind(source, kind, str(file), why)
-        for name in first.columns:
-            if not _joins(first.schema[name], part.schema[name]):
-                why = f"column {name} is {part.schema[name]} here and {first.schema[name]} in {files[0].name}"
-                raise DataError.not_of_kind(source, kind, str(file), why)
-    whole = pl.concat([part.select(first.columns) for part in parts], how="vertical_relaxed")
-    for file, part in zip(files, parts, strict=True):
-        for name in first.columns:
-            if part.schema[name].is_integer() and whole.schema[name].is_float() and not _exact(part[name]):
-                why = f"column {name} holds whole numbers that are not exact beside the fractions of other files"
-                raise DataError.not_of_kind(source, kind, str(file), why)
-    return whole
-
-
-def _joins(one: pl.DataType, other: pl.DataType) -> bool:
-    """Whether two types have one that holds both: the same, or numbers."""
-    return one == other or (one.is_numeric() and other.is_numeric() and not (one.is_decimal() or other.is_decimal()))
-
-
-def _exact(values: pl.Series) -> bool:
-    largest = values.drop_nulls().cast(float).abs().max()
-    return largest is None or float(largest) <= _EXACT_MOST  # type: ignore[arg-type]
+    return [part.select(pl.col(n) if n in part.columns else pl.lit(None).alias(n) for n in names) for part in parts]

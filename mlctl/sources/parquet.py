@@ -5,28 +5,24 @@ Use it wherever you can: types come along and nothing has to be guessed. Not for
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from mlctl.errors import DataError, ExternalError, first_line
-from mlctl.sources import SourceOptions, Window
-from mlctl.sources._files import files_of, stacked
+from mlctl.errors import DataError, first_line
+from mlctl.sources import Earlier, Taken, Window
+from mlctl.sources._files import FileOptions, Piece, counted, fetching, same_columns, storage, unchanged
 from mlctl.sources._times import in_window
+from mlctl.sources._widening import stacked
 
 if TYPE_CHECKING:
     import polars as pl
 
 
-class Options(SourceOptions):
+class Options(FileOptions):
     """Options of Parquet files."""
 
     kind: Literal["parquet"] = Field(default="parquet", description="parquet")
-    path: str = Field(
-        description="file, or folder whose *.parquet are read in the order of their names, from the root; or a URI that"
-        " Polars reads: s3://, gs://, az://, hf://, https://, file:// (credentials by the environment alone)"
-    )
 
 
 EXAMPLE = {"kind": "parquet", "path": "orders.parquet", "time": "ordered_at"}
@@ -40,48 +36,51 @@ def scan(options: Options, window: Window) -> pl.LazyFrame:
     Raises:
         DataError: The path is absent, a file is not Parquet or cut off, columns differ between files, or the time
             column is missing or cannot be placed.
+        IntegrityError: A file changed while it was read.
     """
-    if "://" in options.path:
-        return in_window(options, _remote(options), window)
-    files = files_of(options.name, options.path, ".parquet")
-    parts = [_rows(options, file) for file in files]
-    return in_window(options, stacked(options.name, "parquet", files, parts), window)
+    return take(options, window).rows
 
 
-def _remote(options: Options) -> pl.DataFrame:
-    """The rows behind a URI, reconciled with the count that the files' footers tell."""
+def take(options: Options, window: Window, earlier: Earlier | None = None) -> Taken:
+    """The rows of `scan`, and how many the footers of the files count.
+
+    Raises:
+        DataError: As `scan`; or the rows are not as many as the footers say.
+        IntegrityError: A file changed while it was read.
+    """
+    with unchanged(options, ".parquet") as files:
+        parts = [_rows(options, file) for file in files]
+    table = stacked(options.name, "parquet", files, same_columns(options.name, "parquet", files, parts))
+    return Taken(in_window(options, table, window), counted(table.height, len(files), "rows"))
+
+
+def _rows(options: Options, file: Piece) -> pl.DataFrame:
+    """One file's rows, as many as its footer counts, categories as text."""
     import polars as pl
 
-    shown = options.path.partition("?")[0]
-    try:
-        scanned = pl.scan_parquet(options.path, hive_partitioning=False)
-        table = scanned.collect()
-        told = int(scanned.select(pl.len()).collect().item())
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
-        raise DataError.not_of_kind(options.name, "parquet", shown, first_line(error)) from error
-    except OSError as error:
-        raise ExternalError.source(options.name, shown, first_line(error)) from error
-    if table.height != told:
-        why = f"{table.height} rows were read and the footers tell {told}"
-        raise DataError.not_of_kind(options.name, "parquet", shown, why)
-    return _texts(table)
+    table, rows = _local(options, file) if file.local is not None else _remote(options, file)
+    if table.height != rows:
+        raise DataError.miscounted(options.name, str(file), rows, table.height)
+    texts = [name for name, dtype in table.schema.items() if isinstance(dtype, pl.Categorical | pl.Enum)]
+    return table.with_columns(pl.col(texts).cast(pl.String))
 
 
-def _rows(options: Options, file: Path) -> pl.DataFrame:
-    """One file's rows, categories as text."""
+def _local(options: Options, file: Piece) -> tuple[pl.DataFrame, int]:
     import polars as pl
+    import pyarrow as pa
+    import pyarrow.parquet as pq
 
     try:
         # a folder called `day=1` on the way to the file would otherwise become a column
-        table = pl.read_parquet(file, glob=False, hive_partitioning=False)
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
-        why = first_line(error)
-        raise DataError.not_of_kind(options.name, "parquet", str(file), why) from error
-    return _texts(table)
+        table = pl.read_parquet(str(file), glob=False, hive_partitioning=False)
+        return table, pq.read_metadata(file.local).num_rows
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, pa.ArrowException, OSError) as error:
+        raise DataError.not_of_kind(options.name, "parquet", str(file), first_line(error)) from error
 
 
-def _texts(table: pl.DataFrame) -> pl.DataFrame:
+def _remote(options: Options, file: Piece) -> tuple[pl.DataFrame, int]:
     import polars as pl
 
-    texts = [name for name, dtype in table.schema.items() if isinstance(dtype, pl.Categorical | pl.Enum)]
-    return table.with_columns(pl.col(texts).cast(pl.String))
+    with fetching(file):
+        lazy = pl.scan_parquet(file.where, hive_partitioning=False, storage_options=storage(options))
+        return lazy.collect(), int(lazy.select(pl.len()).collect().item())

@@ -1,7 +1,9 @@
 """Freezes what the sources say at a moment: `data/NAME/SOURCE.parquet`, pinned by the root data.dvc.
 
 A snapshot is a function of the sources and `as_of`. It is taken into a folder beside the live one and moved into place
-when it is whole. Rows stand in one canonical order, so the order of files or threads does not change a byte.
+when it is whole. Rows stand in one canonical order, so the order of files or threads does not change a byte. What a
+kind counted in its files or its database is told beside the rows. A source with a `watermark` is handed the last
+snapshot, if that was taken by the same `sources:` and is whole.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from mlctl.config import section_digest
 from mlctl.errors import DataError, ExternalError, IntegrityError, first_line
 from mlctl.files import lock, sha256_of_file, write_json, write_text, write_with
 from mlctl.snapshot import Snapshot
-from mlctl.sources import Window
+from mlctl.sources import Earlier, Window
 from mlctl.spec import Project
 from mlctl.stages import Report
 from mlctl.times import moment, moment_text
@@ -42,8 +44,8 @@ def ingest(
 
     Raises:
         DataError: A source is missing, empty or not of its kind.
-        IntegrityError: data.dvc pins this very snapshot and the sources give another one.
-        ExternalError: The disk or DVC refused.
+        IntegrityError: data.dvc pins this very snapshot and the sources give another one, or a file changed meanwhile.
+        ExternalError: The disk or DVC refused, or a database does not answer.
     """
     asked = section_digest(project, ["sources"])
     recorded = snapshot.pinned(places.name)
@@ -82,8 +84,8 @@ def _take(places: Places, project: Project, as_of: datetime, asked: str, tell: C
     shutil.rmtree(beside, ignore_errors=True)
     sources: dict[str, dict[str, Any]] = {}
     for name, options in project.sources.items():
-        table = _read(name, options, as_of, _before(places, name, options, asked))
-        tell(f"{name}: {table.height:,} rows")
+        table, told = _read(name, options, as_of, _earlier(places, name, options, as_of, asked))
+        tell(f"{name}: {table.height:,} rows" + (f" of {told}" if told else ""))
         path = beside / f"{name}.parquet"
         write_with(path, partial(table.write_parquet, compression="zstd", row_group_size=100_000))
         columns = {column: str(dtype) for column, dtype in table.schema.items()}
@@ -94,24 +96,29 @@ def _take(places: Places, project: Project, as_of: datetime, asked: str, tell: C
     return Snapshot(as_of, sha256_of_file(manifest), sources, asked)
 
 
-def _before(places: Places, name: str, options: Any, asked: str) -> pl.DataFrame | None:
-    """The source's rows in the snapshot in place, for kinds that go on from there; None where they cannot."""
+def _earlier(places: Places, name: str, options: Any, as_of: datetime, asked: str) -> Earlier | None:
+    """The table of the last snapshot, for a source that goes on from there; None when it is not to be trusted."""
     import polars as pl
 
     here = snapshot.read(places)
-    path = places.data / f"{name}.parquet"
-    if getattr(options, "watermark", None) is None or here is None or here.asked != asked or not path.is_file():
+    if getattr(options, "watermark", None) is None or here is None or here.asked != asked or here.as_of > as_of:
         return None
-    return pl.read_parquet(path)
+    path = places.data / f"{name}.parquet"
+    if not path.is_file() or sha256_of_file(path) != here.sources[name]["sha256"]:
+        return None
+    return Earlier(pl.read_parquet(path), here.as_of)
 
 
-def _read(name: str, options: Any, as_of: datetime, before: pl.DataFrame | None) -> pl.DataFrame:
-    """One source's rows before `as_of`, in canonical order."""
+def _read(name: str, options: Any, as_of: datetime, earlier: Earlier | None) -> tuple[pl.DataFrame, str]:
+    """One source's rows before `as_of`, in canonical order, and what was counted."""
     import polars as pl
 
+    kind, window, told = kinds.load("sources", options.kind), Window(None, as_of), ""
     try:
-        kind, window = kinds.load("sources", options.kind), Window(None, as_of)
-        lazy = kind.scan(options, window) if before is None else kind.scan(options, window, before)
+        if hasattr(kind, "take"):
+            lazy, told = kind.take(options, window, earlier)
+        else:
+            lazy = kind.scan(options, window)
         table: pl.DataFrame = lazy.collect()
     except pl.exceptions.PolarsError as error:
         raise DataError.not_of_kind(name, options.kind, str(getattr(options, "path", "")), first_line(error)) from error
@@ -125,7 +132,7 @@ def _read(name: str, options: Any, as_of: datetime, before: pl.DataFrame | None)
             raise DataError.missing_column(name, column, table.columns, f"sources.{name}.key")
     first = [column for column in (options.time_column(), *options.key) if column]
     rest = [column for column in table.columns if column not in first and not table.schema[column].is_nested()]
-    return table.sort([*dict.fromkeys(first), *rest], maintain_order=True).rechunk()
+    return table.sort([*dict.fromkeys(first), *rest], maintain_order=True).rechunk(), told
 
 
 def _beside(places: Places) -> Path:

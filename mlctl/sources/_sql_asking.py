@@ -1,0 +1,112 @@
+"""What a source asks of a database, in one read-only transaction: types, count, rows.
+
+`_sql_postgres` and `_sql_sqlite` say how each of them is asked; nothing here knows a dialect.
+"""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from mlctl.sources import Window
+    from mlctl.sources._sql_options import SqlOptions
+
+_LITERALS: Final = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|--[^\n]*|/\*.*?\*/", re.DOTALL)
+_SELECT: Final = re.compile(r"\s*(?:select|with)\b[^;]*\Z", re.IGNORECASE)
+
+
+class Asking(ABC):
+    """An open read-only transaction, and what a source asks in it.
+
+    Attributes:
+        where: The place for messages; it has no password.
+        asked: The table, or the query in brackets, as it stands behind FROM.
+        kinds: Each column, and its type in the database's own word.
+    """
+
+    where: str
+    asked: str
+    kinds: Mapping[str, str]
+
+    @abstractmethod
+    def table(self, query: str) -> pl.DataFrame:
+        """What a query gives. Grain: one row of the answer. Time: as the database has it."""
+
+    @abstractmethod
+    def rows(self, condition: str, names: Sequence[str] | None = None) -> pl.DataFrame:
+        """The rows that fulfil a condition, all or some columns, each in its exact type.
+
+        Grain: one row of what is asked. Time: as the database has it.
+
+        Raises:
+            DataError: A value has no exact type here.
+        """
+
+    @abstractmethod
+    def at_least(self, name: str, value: object, zone: str | None) -> str | None:
+        """A condition that holds at least where a column is a value or more, or None where none can be written.
+
+        Args:
+            name: The column.
+            value: A value of it as `rows` gives it; a moment where it is a time.
+            zone: The zone of times that carry none.
+        """
+
+    @abstractmethod
+    def inside(self, options: SqlOptions, window: Window) -> str:
+        """A condition that holds at least for every row of the window."""
+
+    def count(self, condition: str) -> int:
+        """How many rows fulfil a condition."""
+        return int(self.table(f"SELECT count(*) AS n FROM {self.asked} WHERE {condition}").item())
+
+
+def is_one_select(query: str) -> bool:
+    """Whether a query is one SELECT; what stands in quotes and comments does not matter.
+
+    >>> is_one_select("select ';' as a -- one;"), is_one_select("select 1; drop table a"), is_one_select("delete")
+    (True, False, False)
+    """
+    return _SELECT.match(_LITERALS.sub(" ", query)) is not None
+
+
+def quoted(name: str) -> str:
+    """A name as SQL writes it: `a"b` is `"a""b"`."""
+    escaped = name.replace('"', '""')
+    return f'"{escaped}"'
+
+
+def text_literal(text: str) -> str:
+    """A text as SQL writes it: `it's` is `'it''s'`."""
+    escaped = text.replace("'", "''")
+    return f"'{escaped}'"
+
+
+def asked_of(options: SqlOptions) -> str:
+    """The table, or the query in brackets, as it stands behind FROM."""
+    if options.table is not None:
+        return ".".join(quoted(part) for part in options.table.split("."))
+    # the line end closes a comment at the query's end
+    return f"({options.query}\n) AS asked"
+
+
+@contextmanager
+def opened(options: SqlOptions, dsn: str) -> Iterator[Asking]:
+    """The transaction of the database that a dsn names; it is ended, and nothing of it stays.
+
+    Raises:
+        DataError: The SQLite file is missing or is none, or the database does not have what is asked.
+        ExternalError: The database does not answer.
+    """
+    from mlctl.sources._sql_postgres import postgres
+    from mlctl.sources._sql_sqlite import sqlite
+
+    opener: Any = sqlite if dsn.startswith("sqlite:") else postgres
+    with opener(options, dsn) as asking:
+        yield asking
