@@ -338,7 +338,7 @@ def freshness_table(ages: Mapping[str, Sequence[Any]]) -> None:
 
 def discovered(draft: Draft) -> None:
     """What discovery drafts, on stdout as YAML; how tables join and what to ask, as words."""
-    from mlctl.scaffold import check_lines, source_lines
+    from mlctl.drafting import check_lines, source_lines
 
     lines = []
     for name, found in draft.tables.items():
@@ -351,7 +351,7 @@ def discovered(draft: Draft) -> None:
             why = f"  ({'; '.join(column.evidence)})" if column.evidence else ""
             span = f"{column.least} to {column.most}" if column.least is not None else listed(column.examples, 3)
             lines.append(f"#   {column.name}: {column.kind}, {column.values:,} values{missing}, {span}{why}")
-    lines += [*source_lines(draft, ""), *check_lines(draft)]
+    lines += [*source_lines(draft), *check_lines(draft)]
     lines += [f"# join: {j.left} = {j.right} ({j.form}; {j.left_share:.0%} of the left known)" for j in draft.joins]
     data(_safe("\n".join(lines)))
     for question in draft.questions():

@@ -74,7 +74,7 @@ def entries(places: Places, project: Project, what: str | None) -> list[Entry]:
     if not chosen:
         known = sorted({e.source for e in found} | {f"{e.source}.{e.column}" for e in found})
         why = did_you_mean(what or "", known) or f"known: {listed(known)}"
-        raise ConfigError.bad_override(what or "", why)
+        raise ConfigError.bad_argument(what or "", why)
     return chosen
 
 

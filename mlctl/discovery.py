@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from mlctl import kinds
 from mlctl.errors import ConfigError, DataError, first_line, listed
-from mlctl.profile import FEW_VALUES, Join, TableProfile, joins, profile, snake
+from mlctl.joins import Join, joins
+from mlctl.profile import FEW_VALUES, ColumnProfile, TableProfile, profile, snake
+from mlctl.questions import questions, questions_of_joins
 from mlctl.sources import Window
 
 if TYPE_CHECKING:
     import polars as pl
 
 _END: Final = datetime(9000, 1, 1, tzinfo=UTC)
-_KIND_OF_ENDING: Final = {".csv": "csv", ".tsv": "csv", ".txt": "csv", ".parquet": "parquet", ".pq": "parquet"}
+_KIND_OF_ENDING: Final = {
+    **dict.fromkeys((".csv", ".tsv", ".txt"), "csv"),
+    **dict.fromkeys((".parquet", ".pq"), "parquet"),
+    **dict.fromkeys((".ndjson", ".jsonl"), "ndjson"),
+}
 _DELIMITERS: Final = ",;\t|"
 _ENUM_MOST: Final = 12
 
@@ -45,17 +51,36 @@ class Draft:
     tables: Mapping[str, Found]
     joins: tuple[Join, ...]
 
+    def with_entity(self, entity: str, row_key: bool = False) -> Draft:
+        """The draft for a project that decides about `entity`: a number that names it is read as the text it is.
+
+        Args:
+            entity: The column of whom is decided about.
+            row_key: Whether the column is not there and the rows are to be numbered.
+        """
+        tables = {}
+        for name, found in self.tables.items():
+            source = dict(found.source)
+            numbered = entity in found.table.columns and found.profile.column(entity).kind == "integer"
+            if row_key:
+                source["row_key"] = entity
+            elif source["kind"] == "csv" and numbered:
+                source["types"] = {**source.get("types", {}), entity: "text"}
+            tables[name] = replace(found, source=source)
+        return replace(self, tables=tables)
+
     def sources(self) -> dict[str, Any]:
         """The section `sources:`."""
         return {name: dict(found.source) for name, found in self.tables.items()}
 
     def checks(self) -> dict[str, Any]:
         """The section `checks:`: a contract that these very rows fulfil."""
-        return {name: _contract(name, found.profile) for name, found in self.tables.items()}
+        return {name: _contract(name, found) for name, found in self.tables.items()}
 
     def questions(self) -> list[str]:
         """What only the owning team can answer."""
-        return [question for found in self.tables.values() for question in _questions(found)]
+        asked = [question for found in self.tables.values() for question in questions(found.profile, found.source)]
+        return asked + questions_of_joins(self.joins)
 
     def record(self) -> dict[str, Any]:
         """The draft as JSON-ready data."""
@@ -73,65 +98,94 @@ def discover(paths: Sequence[str], time: str | None = None) -> Draft:
     """Looks at files and folders.
 
     Args:
-        paths: CSV or Parquet files, or folders of them.
+        paths: Files of a known kind, folders of them (one table when their columns are the same, else a table a file)
+            or URIs.
         time: The column of the event time, where it is not to be guessed.
 
     Raises:
         ConfigError: A path has no known ending, or two have one name.
         DataError: A file is absent or cannot be read.
+        ExternalError: An object store does not answer.
     """
     tables: dict[str, Found] = {}
     for path in paths:
-        found = _look_at(path, time)
-        name = found.profile.name
-        if name in tables:
-            raise ConfigError.bad_override(path, f"two tables would be named {name!r}; rename a file")
-        tables[name] = found
+        for found in _look_at_all(path, time):
+            name = found.profile.name
+            if name in tables:
+                raise ConfigError.bad_argument(path, f"two tables would be named {name!r}; rename a file")
+            tables[name] = found
     linked = joins({n: f.table for n, f in tables.items()}, [found.profile for found in tables.values()])
     return Draft(tables, tuple(linked))
 
 
-def _look_at(path: str, time: str | None) -> Found:
-    name, source = _source(path)
+def _look_at_all(path: str, time: str | None) -> list[Found]:
+    """The tables of a path: a folder of parts is one, a folder of different tables is several."""
+    place = Path(path)
+    if not place.is_dir():
+        return [_look_at(path, path, time)]
+    files = sorted(file for file in place.iterdir() if file.suffix.lower() in _KIND_OF_ENDING)
+    if not files:
+        raise ConfigError.bad_argument(path, f"the folder holds no file that ends in {listed(_KIND_OF_ENDING, 9)}")
+    if len(files) > 1 and len({file.suffix for file in files}) == 1:
+        try:
+            return [_look_at(path, str(files[0]), time)]
+        except DataError:
+            # not parts of one table; whichever of them cannot be read at all says so below
+            pass
+    return [_look_at(str(file), str(file), time) for file in files]
+
+
+def _look_at(path: str, file: str, time: str | None) -> Found:
+    """One table at a path, of which `file` is one file."""
+    name, source = _source(path, file)
     table = _rows(name, source)
     told = profile(name, table)
-    chosen = time if time in table.columns else told.time
     draft = {key: value for key, value in source.items() if key != "name"}
     if told.key:
         draft["key"] = list(told.key)
-    if chosen is not None:
-        column = told.column(chosen)
-        draft["time"] = chosen
-        if column.time_format not in (None, "iso"):
-            draft["time_format"] = column.time_format
-        if not column.has_zone:
-            draft["time_zone"] = "UTC"
-    codes = [c.name for c in told.columns if c.kind == "integer" and c.names_a_key and c.name != chosen]
+    placed = _placed(name, source, told, time if time in table.columns else told.time)
+    draft |= placed
+    codes = [c.name for c in told.columns if c.kind == "integer" and c.names_a_key and c.name != draft.get("time")]
     if source["kind"] == "csv" and codes:
         draft["types"] = dict.fromkeys(codes, "text")
-    draft["notes"] = _notes(told)
-    if not draft["notes"]:
-        del draft["notes"]
-    return Found(draft, table, told)
+    notes = _notes(told)
+    return Found({**draft, **({"notes": notes} if notes else {})}, table, told)
 
 
-def _source(path: str) -> tuple[str, dict[str, Any]]:
-    place = Path(path)
-    files = sorted(file for file in place.iterdir() if file.suffix in _KIND_OF_ENDING) if place.is_dir() else [place]
-    name = snake(place.stem) or "table"
+def _placed(name: str, source: Mapping[str, Any], told: TableProfile, time: str | None) -> dict[str, Any]:
+    """What says where the times lie on the UTC line; nothing where a value of the column is no time after all."""
+    if time is None:
+        return {}
+    column, placed = told.column(time), {"time": time}
+    if column.time_format not in (None, "iso"):
+        placed["time_format"] = str(column.time_format)
+    if not column.has_zone:
+        placed["time_zone"] = "UTC"
+    try:
+        _rows(name, {**source, **placed})
+    except DataError:
+        return {}
+    return placed
+
+
+def _source(path: str, file: str) -> tuple[str, dict[str, Any]]:
+    """The name and the section of a source at a path; a file of it is opened to see encoding and delimiter."""
+    first = Path(file)
+    name = snake(Path(path).stem) or "table"
     name = name if not name[0].isdigit() else f"_{name}"
-    if not files or not files[0].is_file():
-        raise DataError.missing_file(name, path)
-    kind = _KIND_OF_ENDING.get(files[0].suffix.lower())
+    kind = _KIND_OF_ENDING.get(first.suffix.lower())
     if kind is None:
-        why = f"its ending is none of {listed(_KIND_OF_ENDING)}"
-        raise ConfigError.bad_override(path, why)
+        raise ConfigError.bad_argument(path, f"its ending is none of {listed(_KIND_OF_ENDING, 9)}")
     source: dict[str, Any] = {"kind": kind, "path": path, "name": name}
+    if "://" in path:
+        return name, source
+    if not first.is_file():
+        raise DataError.missing_file(name, path)
     if kind == "csv":
-        encoding = _encoding(files[0])
+        encoding = _encoding(first)
         if encoding != "utf-8":
             source["encoding"] = encoding
-        delimiter = _delimiter(files[0], encoding)
+        delimiter = _delimiter(first, encoding)
         if delimiter != ",":
             source["delimiter"] = delimiter
     return name, source
@@ -177,59 +231,31 @@ def _notes(told: TableProfile) -> dict[str, Any]:
     return notes
 
 
-def _contract(name: str, told: TableProfile) -> dict[str, Any]:
-    columns: dict[str, Any] = {}
-    for column in told.columns:
-        text_key = column.kind == "integer" and column.names_a_key
-        rule: dict[str, Any] = {"type": "text" if text_key else column.kind}
-        if column.is_time or column.kind in ("date", "time"):
-            rule = {"type": "time"} if column.name == told.time else {}
+def _contract(name: str, found: Found) -> dict[str, Any]:
+    """A `columns` check that these very rows fulfil."""
+    columns = {}
+    for column in found.profile.columns:
+        text = column.name in found.source.get("types", {})
+        rule: dict[str, Any] = {}
+        if column.name == found.source.get("time") or column.kind in ("time", "date"):
+            rule["type"] = "time"
+        elif text or (column.kind != "other" and not column.unfit and not column.dtype.startswith("Decimal")):
+            rule["type"] = "text" if text else column.kind
         if column.missing == 0:
             rule["nullable"] = False
-        if column.kind == "text" and 1 < column.values <= _ENUM_MOST and column.rows > FEW_VALUES * column.values:
-            rule["one_of"] = "all"
-        if (
-            column.kind in ("integer", "number")
-            and column.least is not None
-            and float(column.least) >= 0
-            and not text_key
-        ):
-            rule["min"] = 0
-        if rule:
-            columns[column.name] = rule
+        if column.name in found.source.get("key", ()) and column.is_unique:
+            rule["unique"] = True
+        if not text and column.name != found.source.get("time"):
+            rule |= _limits(column, found.table)
+        columns[column.name] = rule
     return {"kind": "columns", "source": name, "severity": "quarantine", "columns": columns}
 
 
-def _questions(found: Found) -> list[str]:
-    told, asked = found.profile, []
-    name = told.name
-    if told.time is None:
-        asked.append(f"{name}: it has no time. Since when is each row true, and are old rows changed?")
-    elif not told.column(told.time).has_zone:
-        asked.append(f"{name}.{told.time}: the times carry no zone. In which zone were they written? (UTC is a guess)")
-    if told.time is not None:
-        asked.append(f"{name}: how long after {told.time} does a row arrive? Which column says when it was loaded?")
-    if not told.key:
-        asked.append(f"{name}: no column or pair of columns identifies a row. What does?")
-    if told.duplicates:
-        asked.append(
-            f"{name}: {told.duplicates:,} rows repeat others exactly. Are they delivered twice, or two events?"
-        )
-    for column in told.columns:
-        if column.is_constant:
-            asked.append(f"{name}.{column.name}: it has one value only. Was it ever another?")
-        if column.unit is None and any("currency" in line for line in column.evidence):
-            asked.append(f"{name}.{column.name}: in which currency, before or after tax and returns?")
-        if column.personal is not None:
-            asked.append(
-                f"{name}.{column.name}: it may be a person's {column.personal}. May it be used, and how long kept?"
-            )
-        if (
-            column.kind in ("integer", "number")
-            and column.least == "0"
-            and column.missing == 0
-            and column.values > FEW_VALUES
-        ):
-            asked.append(f"{name}.{column.name}: does 0 mean none, or not known?")
-    asked.append(f"{name}: who owns it, how often is it delivered, and when are rows deleted?")
-    return asked
+def _limits(column: ColumnProfile, table: pl.DataFrame) -> dict[str, Any]:
+    """What values are allowed, where there are few or none is below zero; no value of a person stands in a contract."""
+    rare = column.rows > FEW_VALUES * column.values
+    if column.kind == "text" and 1 < column.values <= _ENUM_MOST and rare and column.personal is None:
+        return {"one_of": sorted(str(value) for value in table[column.name].drop_nulls().unique())}
+    if column.kind in ("integer", "number") and column.least is not None and not column.unfit:
+        return {"min": 0} if float(column.least) >= 0 else {}
+    return {}

@@ -75,7 +75,7 @@ def lint(path: Path) -> list[str]:
 
 def _read(path: Path) -> dict[str, Any]:
     if not path.is_file():
-        raise ConfigError.bad_override(str(path), "there is no such file")
+        raise ConfigError.bad_argument(str(path), "there is no such file")
     return read_yaml(path)[0]
 
 

@@ -6,51 +6,28 @@ One pass over a collected table. Nothing here is certain: a profile is the draft
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from mlctl import guesses
+
 if TYPE_CHECKING:
     import polars as pl
 
-Kind = Literal["text", "integer", "number", "boolean", "time", "date"]
+Kind = Literal["text", "integer", "number", "boolean", "time", "date", "other"]
 
 FEW_VALUES: Final = 20
 _FREE_TEXT_CHARACTERS: Final = 40
+_CODE_CHARACTERS: Final = 3
 _SAMPLE: Final = 5000
-_SHARE: Final = 0.98
-_JOIN_SHARE: Final = 0.5
+_SAME_VALUES_MOST: Final = 1000
+_QUANTILES: Final = (0.01, 0.25, 0.5, 0.75, 0.99)
 
-_PERSONAL_NAMES: Final = {
-    "email": r"e_?mail",
-    "phone": r"phone|mobile|fax",
-    "name": r"(first|last|sur|family|given|full)_?name|^name$",
-    "address": r"address|street|zip|postcode|postal",
-    "birth date": r"birth|^dob$",
-    "ip address": r"^ip$|ip_addr",
-    "identity number": r"ssn|passport|national_id|tax_id",
-}
-_PERSONAL_VALUES: Final = {
-    "email": r"^[^@\s]+@[^@\s]+\.[A-Za-z]{2,}$",
-    "iban": r"^[A-Z]{2}[0-9]{2}[A-Z0-9]{10,30}$",
-    "ip address": r"^(?:[0-9]{1,3}\.){3}[0-9]{1,3}$",
-    "phone": r"^\+[0-9][0-9 ()/-]{6,}$",
-}
-_UNITS: Final = {
-    "eur": r"(^|_)eur(o|os)?($|_)",
-    "usd": r"(^|_)(usd|dollars?)($|_)",
-    "percent": r"percent|pct",
-    "s": r"(^|_)(s|sec|secs|seconds)$",
-    "ms": r"(^|_)(ms|millis|milliseconds)$",
-    "days": r"(^|_)days?$",
-    "months": r"(^|_)(months?|tenure)$",
-    "years": r"^age$|(^|_)years?$",
-    "kg": r"(^|_)kg$",
-}
-_MONEY: Final = r"amount|price|cost|value|charge|salary|revenue|disc(ount)?$|sales"
 _KEY_NAME: Final = r"(^|[a-z_])id$|_key$|uuid|number$|^row$"
 _EPOCH: Final = "%s"
+_ISO: Final = "iso"
 _TIME_FORMATS: Final = {
     r"^[12][0-9]{3}(0[1-9]|1[0-2])(0[1-9]|[12][0-9]|3[01])$": "%Y%m%d",
     r"^[0-9]{9,10}$": _EPOCH,
@@ -63,13 +40,19 @@ class ColumnProfile:
 
     Attributes:
         name: Its name.
-        kind: The type of its values.
+        kind: The type of its values; `other` is nested, binary or a duration.
+        dtype: That type as Polars names it.
         rows: Rows of the table.
         missing: Rows without a value.
+        blanks: Rows whose text is empty or white space.
+        unfit: Rows whose number is NaN or infinite.
         values: Different values.
-        examples: Some of them, as text.
-        least: The smallest value as text, or None.
+        examples: The most frequent ones as text; none of a column that may be about a person.
+        least: The smallest value as text, or None; so `most`.
         most: The largest value as text, or None.
+        quantiles: Of numbers, the values below which 1, 25, 50, 75 and 99 % lie.
+        sorted: Whether it rises or falls from row to row, as the rows were read.
+        hours: Of times that have a time of day, rows at each of its 24 hours as written.
         unit: A guess of the unit, or None.
         personal: What it may say about a person, or None.
         time_format: The format of a text or number that stands for a time, or None.
@@ -79,12 +62,18 @@ class ColumnProfile:
 
     name: str
     kind: Kind
+    dtype: str
     rows: int
     missing: int
+    blanks: int
+    unfit: int
     values: int
     examples: tuple[str, ...]
     least: str | None
     most: str | None
+    quantiles: tuple[float, ...]
+    sorted: Literal["rising", "falling"] | None
+    hours: tuple[int, ...]
     unit: str | None
     personal: str | None
     time_format: str | None
@@ -114,7 +103,14 @@ class ColumnProfile:
     @property
     def is_money(self) -> bool:
         """Whether it seems to be an amount of money."""
-        return self.unit in ("eur", "usd") or any("money" in line for line in self.evidence)
+        return self.unit in ("eur", "usd", "gbp", "cents") or any("money" in line for line in self.evidence)
+
+    @property
+    def is_code(self) -> bool:
+        """Whether its values are few and short, so that somebody must say what they mean."""
+        short = self.kind == "integer" or all(len(example) <= _CODE_CHARACTERS for example in self.examples)
+        few = 2 < self.values <= FEW_VALUES and self.rows > FEW_VALUES * self.values
+        return few and short and self.kind in ("integer", "text") and self.unit is None and not self.is_money
 
     @property
     def is_free_text(self) -> bool:
@@ -136,6 +132,7 @@ class TableProfile:
         entity: The column of whom the rows are about, or None.
         kind: tabular (a row an entity), event (rows over time), interaction (who met what, when) or text.
         evidence: Why, for people.
+        same: Pairs of columns that say the same: `equal` values, or `one to one`.
     """
 
     name: str
@@ -147,6 +144,7 @@ class TableProfile:
     entity: str | None
     kind: Literal["tabular", "event", "interaction", "text"]
     evidence: tuple[str, ...]
+    same: tuple[tuple[str, str, str], ...]
 
     def column(self, name: str) -> ColumnProfile:
         """The profile of a column.
@@ -161,60 +159,20 @@ class TableProfile:
         return asdict(self)
 
 
-@dataclass(frozen=True)
-class Join:
-    """Two columns of two tables that hold the same things.
-
-    Attributes:
-        left: `table.column` of the many.
-        right: `table.column` whose values are unique.
-        left_share: Share of the left's values that the right knows.
-        right_share: Share of the right's values that the left has.
-        form: `n:1` or `1:1`.
-    """
-
-    left: str
-    right: str
-    left_share: float
-    right_share: float
-    form: str
-
-
 def profile(name: str, table: pl.DataFrame) -> TableProfile:
-    """The profile of a collected table."""
+    """The profile of a collected table, its rows in the order in which they were read."""
     columns = tuple(_column(table[column]) for column in table.columns)
-    duplicates = int(table.height - table.unique().height)
+    duplicates = int(table.height - table.unique().height) if table.width else 0
     key = _key(table, columns, duplicates)
     time = _time(columns)
     entity = _entity(columns, key)
     kind, evidence = _kind_of_data(columns, key, time, entity, table.height)
+    grain = f"one row for each {' and '.join(key)}" if key else "no column or pair of columns tells the rows apart"
+    evidence = (grain, *evidence)
     if duplicates:
         evidence = (*evidence, f"{duplicates:,} rows repeat an earlier one in every column")
-    return TableProfile(name, table.height, duplicates, columns, key, time, entity, kind, evidence)
-
-
-def joins(tables: Mapping[str, pl.DataFrame], profiles: Sequence[TableProfile]) -> list[Join]:
-    """Columns of different tables that seem to hold the same things, best first."""
-    found = []
-    unique = [(p, column) for p in profiles for column in p.columns if column.is_unique and not column.is_time]
-    for target, key in unique:
-        ours = tables[target.name][key.name].cast(_text()).unique()
-        for other in profiles:
-            if other.name == target.name:
-                continue
-            for column in other.columns:
-                if column.is_time or column.kind != key.kind or column.values < 2:
-                    continue
-                if snake(column.name) not in (snake(key.name), f"{target.name.removesuffix('s')}_{snake(key.name)}"):
-                    continue
-                theirs = tables[other.name][column.name].drop_nulls().cast(_text()).unique()
-                shared = len(theirs) - len(theirs.filter(~theirs.is_in(ours.to_list())))
-                share = shared / max(len(theirs), 1)
-                if max(share, shared / len(ours)) >= _JOIN_SHARE:
-                    form = "1:1" if column.is_unique else "n:1"
-                    left, right = f"{other.name}.{column.name}", f"{target.name}.{key.name}"
-                    found.append(Join(left, right, round(share, 3), round(shared / len(ours), 3), form))
-    return sorted(found, key=lambda join: (-join.left_share, join.left, join.right))
+    same = tuple(_same(table, columns))
+    return TableProfile(name, table.height, duplicates, columns, key, time, entity, kind, evidence, same)
 
 
 def snake(text: str) -> str:
@@ -226,107 +184,159 @@ def snake(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "_", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", text).lower()).strip("_")
 
 
-def _text() -> Any:
-    import polars as pl
-
-    return pl.String
-
-
 def _column(values: pl.Series) -> ColumnProfile:
     import polars as pl
 
     there = values.drop_nulls()
-    dtype = values.dtype
-    if isinstance(dtype, pl.Categorical | pl.Enum):
-        there = there.cast(pl.String)
-    kind: Kind = "text"
-    if dtype == pl.Boolean:
-        kind = "boolean"
-    elif dtype.is_integer():
-        kind = "integer"
-    elif dtype.is_numeric():
-        kind = "number"
-    elif dtype == pl.Date:
-        kind = "date"
-    elif isinstance(dtype, pl.Datetime):
-        kind = "time"
-    sample = there.head(_SAMPLE).cast(pl.String, strict=False).drop_nulls()
-    evidence: list[str] = []
-    time_format = _time_format(values.name, kind, sample, evidence)
-    ordered = kind in ("integer", "number", "time", "date") and len(there) > 0
-    frequent = (
-        there.value_counts(sort=True).head(3)[there.name].to_list() if there.len() and not dtype.is_nested() else []
-    )
-    if kind == "text" and sample.len() and _mean_length(sample) >= _FREE_TEXT_CHARACTERS:
-        evidence.append(f"free text: {_mean_length(sample):.0f} characters on average")
-    if kind == "text" and sample.str.contains(r"^0[0-9]").any():
-        evidence.append("leading zeros: it is a code and no number")
+    kind = _kind(values.dtype)
+    if values.dtype.is_float():
+        there = there.filter(there.is_finite())
+    name = snake(values.name)
+    # what is nested or binary has no text of its own
+    texts = there.cast(pl.String, strict=False).drop_nulls() if kind != "other" else pl.Series(dtype=pl.String)
+    sample = texts.head(_SAMPLE)
+    time_format = _time_format(name, kind, texts)
+    unit, person = guesses.unit(name, there), guesses.personal(name, sample)
+    blanks = int((texts.str.strip_chars() == "").sum()) if kind == "text" else 0
+    hours = _hours(there, kind, time_format)
+    order = _order(there, kind)
+    told = [_told_of_time(kind, time_format, hours), *_told_of_text(kind, sample), unit and unit.why]
+    told += [person and person.why, order and f"{order} from row to row", f"{blanks:,} blank" if blanks else None]
+    unfit = len(values) - values.null_count() - len(there)
+    told.append(f"{unfit:,} NaN or infinite" if unfit else None)
+    ordered = kind in ("integer", "number", "time", "date") and len(there) > 0 and person is None
     return ColumnProfile(
         name=values.name,
         kind=kind,
+        dtype=str(values.dtype),
         rows=len(values),
         missing=values.null_count(),
-        values=there.n_unique() if not dtype.is_nested() else len(there),
-        examples=tuple(str(value) for value in frequent),
+        blanks=blanks,
+        unfit=unfit,
+        values=texts.n_unique() if kind != "other" else len(there),
+        examples=() if person else _frequent(texts),
         least=str(there.min()) if ordered else None,
         most=str(there.max()) if ordered else None,
-        unit=_unit(values.name, kind, there, evidence),
-        personal=_personal(values.name, kind, sample, evidence),
+        quantiles=_quantiles(there) if ordered and kind in ("integer", "number") else (),
+        sorted=order,
+        hours=hours,
+        unit=unit.word if unit else None,
+        personal=person.word if person else None,
         time_format=time_format,
-        has_zone=(isinstance(dtype, pl.Datetime) and dtype.time_zone is not None) or time_format == _EPOCH,
-        evidence=tuple(evidence),
+        has_zone=getattr(values.dtype, "time_zone", None) is not None or time_format == _EPOCH or _has_offset(sample),
+        evidence=tuple(line for line in told if line),
     )
 
 
-def _mean_length(sample: pl.Series) -> float:
-    return float(sample.str.len_chars().mean() or 0.0)  # type: ignore[arg-type]
+def _kind(dtype: pl.DataType) -> Kind:
+    import polars as pl
+
+    if dtype == pl.Boolean:
+        return "boolean"
+    if dtype.is_integer():
+        return "integer"
+    if dtype.is_numeric():
+        return "number"
+    if dtype == pl.Date:
+        return "date"
+    if isinstance(dtype, pl.Datetime):
+        return "time"
+    return "text" if isinstance(dtype, pl.String | pl.Categorical | pl.Enum | pl.Null) else "other"
 
 
-def _time_format(name: str, kind: Kind, sample: pl.Series, evidence: list[str]) -> str | None:
+def _frequent(texts: pl.Series) -> tuple[str, ...]:
+    import polars as pl
+
+    # equally frequent ones stand in the order of the alphabet: the same input gives the same draft
+    counts = (
+        texts.alias("text").value_counts(name="rows").sort(pl.col("rows"), pl.col("text"), descending=[True, False])
+    )
+    return tuple(counts["text"].head(3).to_list())
+
+
+def _quantiles(there: pl.Series) -> tuple[float, ...]:
+    return tuple(float(there.quantile(share) or 0.0) for share in _QUANTILES)
+
+
+def _order(there: pl.Series, kind: Kind) -> Literal["rising", "falling"] | None:
+    if kind not in ("integer", "number", "time", "date") or len(there) < 3 or there.n_unique() < 3:
+        return None
+    if there.is_sorted():
+        return "rising"
+    return "falling" if there.is_sorted(descending=True) else None
+
+
+def _hours(there: pl.Series, kind: Kind, time_format: str | None) -> tuple[int, ...]:
+    """Rows at each hour of the day as written; empty for days without a time of day."""
+    import polars as pl
+
+    if not len(there):
+        return ()
+    if kind == "time":
+        hours = there.dt.hour()
+    elif time_format == _EPOCH:
+        hours = pl.select(pl.from_epoch(there.cast(pl.Int64), time_unit="s").dt.hour()).to_series()
+    elif time_format == _ISO and there.str.len_chars().max() != len("2026-11-01"):
+        hours = there.str.slice(11, 2).cast(pl.Int8, strict=False)
+    else:
+        return ()
+    counts = dict(hours.drop_nulls().alias("hour").value_counts(name="rows").iter_rows())
+    return tuple(int(counts.get(hour, 0)) for hour in range(24))
+
+
+def _time_format(name: str, kind: Kind, texts: pl.Series) -> str | None:
     """The format of texts and numbers that stand for times; ISO 8601 is `iso`."""
-    if not sample.len() or kind not in ("text", "integer"):
+    if not texts.len() or kind not in ("text", "integer"):
         return None
     for pattern, form in _TIME_FORMATS.items():
-        if sample.str.contains(pattern).all() and re.search(r"date|day|time|_at$|^ts$", snake(name)):
-            evidence.append(
-                "every value reads as seconds since 1970" if form == _EPOCH else f"every value reads as a day by {form}"
-            )
+        if re.search(r"date|day|time|_at$|^ts$", name) and texts.str.contains(pattern).all():
             return form
     if (
         kind == "text"
-        and sample.str.contains(r"^[12][0-9]{3}-[01][0-9]-[0-3][0-9]([T ][0-2][0-9]:[0-5][0-9].*)?$").all()
+        and texts.str.contains(r"^[12][0-9]{3}-[01][0-9]-[0-3][0-9]([T ][0-2][0-9]:[0-5][0-9].*)?$").all()
     ):
-        evidence.append("every value is an ISO 8601 time")
-        return "iso"
+        return _ISO
     return None
 
 
-def _unit(name: str, kind: Kind, there: pl.Series, evidence: list[str]) -> str | None:
-    if kind not in ("integer", "number") or not len(there):
-        return None
-    for unit, pattern in _UNITS.items():
-        if re.search(pattern, snake(name)):
-            evidence.append(f"unit {unit} by its name")
-            return unit
-    if re.search(r"share|ratio|rate|prob", snake(name)) and float(there.min()) >= 0 and float(there.max()) <= 1:  # type: ignore[arg-type]
-        evidence.append("a share: by its name, and all values lie in 0 to 1")
-        return "share"
-    if re.search(_MONEY, snake(name)):
-        evidence.append("money by its name; which currency?")
-    return None
+def _has_offset(sample: pl.Series) -> bool:
+    return len(sample) > 0 and bool(sample.str.contains(r"^.{10}[T ].*(?:[Zz]|[+-][0-9]{2}:?[0-9]{0,2})$").all())
 
 
-def _personal(name: str, kind: Kind, sample: pl.Series, evidence: list[str]) -> str | None:
-    for what, pattern in _PERSONAL_VALUES.items():
-        if kind == "text" and sample.len() and float(sample.str.contains(pattern).mean() or 0) >= _SHARE:  # type: ignore[arg-type]
-            evidence.append(f"{what}: by its values")
-            return what
-    for what, pattern in _PERSONAL_NAMES.items():
-        # a flag such as `phone_service` names no number
-        if re.search(pattern, snake(name)) and sample.n_unique() > FEW_VALUES:
-            evidence.append(f"{what}: by its name")
-            return what
-    return None
+def _told_of_time(kind: Kind, time_format: str | None, hours: tuple[int, ...]) -> str | None:
+    told = {_EPOCH: "every value reads as seconds since 1970", _ISO: "every value is an ISO 8601 time", None: ""}
+    text = told.get(time_format, f"every value reads as a day by {time_format}")
+    if hours and hours[0] == sum(hours):
+        text = f"{text}; at midnight only: days without a time of day".removeprefix("; ")
+    elif hours and (zone := guesses.zone(hours)):
+        text = f"{text}; {zone}".removeprefix("; ")
+    return text or None
+
+
+def _told_of_text(kind: Kind, sample: pl.Series) -> list[str]:
+    if kind != "text" or not sample.len():
+        return []
+    length = float(sample.str.len_chars().mean() or 0.0)  # type: ignore[arg-type]
+    told = [f"free text: {length:.0f} characters on average"] if length >= _FREE_TEXT_CHARACTERS else []
+    if sample.str.contains(r"^0[0-9]").any():
+        told.append("leading zeros: it is a code and no number")
+    return told
+
+
+def _same(table: pl.DataFrame, columns: Sequence[ColumnProfile]) -> Iterator[tuple[str, str, str]]:
+    """Pairs of columns that hold equal values, or values of which each stands for one of the other's."""
+    varied = [c for c in columns if c.values > 2 and c.kind != "other"]
+    for left, right in combinations(varied, 2):
+        if (left.values, left.missing) != (right.values, right.missing):
+            continue
+        if left.dtype == right.dtype and table[left.name].eq_missing(table[right.name]).all():
+            yield left.name, right.name, "equal"
+        elif left.values <= min(_SAME_VALUES_MOST, left.rows / 2) and _one_to_one(table, left, right):
+            yield left.name, right.name, "one to one"
+
+
+def _one_to_one(table: pl.DataFrame, left: ColumnProfile, right: ColumnProfile) -> bool:
+    return table.select(left.name, right.name).n_unique() == left.values + (left.missing > 0)
 
 
 def _key(table: pl.DataFrame, columns: Sequence[ColumnProfile], duplicates: int) -> tuple[str, ...]:
@@ -376,5 +386,4 @@ def _kind_of_data(
         return "event", (f"{per:.1f} rows for each {entity}, at {time}",)
     if free and len(columns) <= 4:
         return "text", (f"{free[0]} is free text",)
-    why = f"one row for each {entity}" if entity else "no column is a key: each row is one thing"
-    return "tabular", (why,)
+    return "tabular", ()

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from mlctl.discovery import Draft, Found, discover
+from mlctl.drafting import check_lines, scalar, source_lines, yaml_name
 from mlctl.errors import ConfigError, did_you_mean, listed
 from mlctl.files import write_text
 from mlctl.profile import ColumnProfile
@@ -77,11 +78,12 @@ def init(wanted: Wanted) -> Made:
     """
     folder = Path("projects") / wanted.name
     if not re.fullmatch(r"[a-z_][a-z0-9_]*", wanted.name):
-        raise ConfigError.bad_override(wanted.name, "a name is lower case letters, digits and _")
+        raise ConfigError.bad_argument(wanted.name, "a name is lower case letters, digits and _")
     if (folder / "project.yaml").exists():
-        raise ConfigError.bad_override(wanted.name, f"{folder}/project.yaml is there already; choose another name")
+        raise ConfigError.bad_argument(wanted.name, f"{folder}/project.yaml is there already; choose another name")
     draft = discover(wanted.paths, wanted.time)
     entity = _entity(draft, wanted)
+    draft = draft.with_entity(entity, row_key=entity == _ROW)
     rule = _RULE.fullmatch(wanted.label or "")
     sketch = _events(draft, entity, rule) if rule else _table(draft, entity, wanted)
     text = _yaml(draft, wanted, entity, sketch)
@@ -95,7 +97,7 @@ def _entity(draft: Draft, wanted: Wanted) -> str:
     every = {column.name for found in draft.tables.values() for column in found.profile.columns}
     if wanted.entity is not None:
         if wanted.entity not in every:
-            raise ConfigError.bad_override(f"--entity {wanted.entity}", _near(wanted.entity, every))
+            raise ConfigError.bad_argument(f"--entity {wanted.entity}", _near(wanted.entity, every))
         return wanted.entity
     guesses = [found.profile.entity for found in draft.tables.values() if found.profile.entity]
     if guesses:
@@ -111,28 +113,28 @@ def _table(draft: Draft, entity: str, wanted: Wanted) -> _Sketch:
     """A table with a row for each entity, and a column that is to be foretold."""
     holders = [name for name, found in draft.tables.items() if wanted.label in found.table.columns]
     if wanted.label is None or not holders:
-        raise ConfigError.bad_override(f"--label {wanted.label or ''}".strip(), _label_hint(draft, wanted.label))
+        raise ConfigError.bad_argument(f"--label {wanted.label or ''}".strip(), _label_hint(draft, wanted.label))
     source, found = holders[0], draft.tables[holders[0]]
     column = found.profile.column(wanted.label)
     values = found.table[wanted.label].drop_nulls()
     told = found.profile
     if told.kind == "text" or any(c.is_free_text for c in told.columns):
         why = "the features of text are not there yet; name a table of numbers and categories"
-        raise ConfigError.bad_override(f"--from {wanted.paths[0]}", why)
+        raise ConfigError.bad_argument(f"--from {wanted.paths[0]}", why)
     if entity != _ROW and found.table[entity].is_duplicated().any():
         why = f"{entity} stands in several rows of {source}: name a rule such as --label 'none {source} 90d'"
-        raise ConfigError.bad_override(f"--entity {entity}", why)
+        raise ConfigError.bad_argument(f"--entity {entity}", why)
     if values.n_unique() != 2:
         why = f"{wanted.label} has {values.n_unique()} values ({listed(column.examples)}); a label has two"
-        raise ConfigError.bad_override(f"--label {wanted.label}", why)
+        raise ConfigError.bad_argument(f"--label {wanted.label}", why)
     counts = values.value_counts().sort("count", wanted.label)
     positive = counts[wanted.label][0]
     left_out = _left_out(found, wanted.label, entity, positive)
     columns = [c.name for c in told.columns if c.name not in {wanted.label, entity, *left_out, told.time}]
-    exclude = f", exclude: [{', '.join(_q(name) for name in left_out)}]" if left_out else ""
+    exclude = f", exclude: [{', '.join(scalar(name) for name in left_out)}]" if left_out else ""
     features = [f"profile: {{kind: lookup, source: {source}, columns: all{exclude}}}  # {len(columns)} columns"]
-    features += _lookups(draft, source, entity, [f"{_name(column)}: " for column in columns])
-    label = f"label: {{kind: lookup, source: {source}, column: {_q(wanted.label)}, is: {_q(positive)}}}"
+    features += _lookups(draft, source, entity, [f"{yaml_name(column)}: " for column in columns])
+    label = f"label: {{kind: lookup, source: {source}, column: {scalar(wanted.label)}, is: {scalar(positive)}}}"
     rest = ["split: {kind: folds}  # everybody is judged once, by a model of the others"]
     if told.rows >= _MANY_ROWS:
         rest.append("model: {kind: xgboost, trees: 500, depth: 5, learning_rate: 0.1}  # many rows carry deeper trees")
@@ -188,19 +190,19 @@ def _events(draft: Draft, entity: str, rule: re.Match[str]) -> _Sketch:
     source, horizon = rule[1], rule[2]
     if source not in draft.tables:
         why = did_you_mean(source, draft.tables) or f"the tables are {listed(draft.tables)}"
-        raise ConfigError.bad_override(f"--label '{rule[0]}'", why)
+        raise ConfigError.bad_argument(f"--label '{rule[0]}'", why)
     found = draft.tables[source]
     told = found.profile
     time = found.source.get("time")
     if time is None or entity not in found.table.columns:
         why = f"{source} needs a time column and {entity}; its columns are {listed(found.table.columns)}"
-        raise ConfigError.bad_override(f"--label '{rule[0]}'", why)
+        raise ConfigError.bad_argument(f"--label '{rule[0]}'", why)
     first, last = _span(found, time)
     days = (last - first).days
     ahead = duration(horizon)
     if (last - first) < 3 * ahead:
         why = f"{source} spans {days} days: too few for a label of {horizon} in training, gap and test"
-        raise ConfigError.bad_override(f"--label '{rule[0]}'", why)
+        raise ConfigError.bad_argument(f"--label '{rule[0]}'", why)
     windows = [*[f"{length}d" for length in _WINDOWS if length <= days / 4][:3], "all"]
     shown = ", ".join(windows)
     features = [
@@ -213,11 +215,13 @@ def _events(draft: Draft, entity: str, rule: re.Match[str]) -> _Sketch:
     numbers = [c for c in rest_columns if c.kind in ("number", "integer") and not c.names_a_key]
     numbers.sort(key=lambda c: (not c.is_money, c.name != rest_columns[0].name))
     sums = [
-        f"{_name(c.name)}: {{kind: sum, source: {source}, column: {_q(c.name)}, windows: [{shown}]}}" for c in numbers
+        f"{yaml_name(c.name)}: {{kind: sum, source: {source}, column: {scalar(c.name)}, windows: [{shown}]}}"
+        for c in numbers
     ]
     breadth = [c for c in rest_columns if c not in numbers and c.values > 1 and not c.is_free_text]
     kinds = [
-        f"{_name(c.name)}_kinds: {{kind: n_unique, source: {source}, column: {_q(c.name)}, windows: [{windows[-1]}]}}"
+        f"{yaml_name(c.name)}_kinds: "
+        f"{{kind: n_unique, source: {source}, column: {scalar(c.name)}, windows: [{windows[-1]}]}}"
         for c in breadth
     ]
     features += [*sums[:1], *[f"# {line}" for line in [*sums[1:_NUMBERS_MOST], *kinds[:_BREADTH_MOST]]]]
@@ -251,7 +255,7 @@ def _span(found: Found, time: str) -> tuple[datetime, datetime]:
     values = values.cast(pl.Datetime("us")).drop_nulls()
     first, last = values.min(), values.max()
     if not isinstance(first, datetime) or not isinstance(last, datetime):
-        raise ConfigError.bad_override(f"--time {time}", "no value of it reads as a time")
+        raise ConfigError.bad_argument(f"--time {time}", "no value of it reads as a time")
     return first, last
 
 
@@ -262,68 +266,10 @@ def _lookups(draft: Draft, source: str, entity: str, before: Sequence[str]) -> l
     for name, found in draft.tables.items():
         if name == source or found.profile.key != (entity,):
             continue
-        clash = [c.name for c in found.profile.columns if _name(c.name) in taken and c.name != entity]
-        exclude = f", exclude: [{', '.join(_q(column) for column in clash)}]" if clash else ""
+        clash = [c.name for c in found.profile.columns if yaml_name(c.name) in taken and c.name != entity]
+        exclude = f", exclude: [{', '.join(scalar(column) for column in clash)}]" if clash else ""
         lines.append(f"{name}: {{kind: lookup, source: {name}, columns: all{exclude}}}  # joined by {entity}")
-        taken |= {_name(c.name) for c in found.profile.columns}
-    return lines
-
-
-def _name(column: str) -> str:
-    from mlctl.profile import snake
-
-    name = snake(column)
-    return name if name and not name[0].isdigit() else f"_{name}"
-
-
-def _q(value: Any) -> str:
-    """A value as a YAML scalar inside a flow mapping."""
-    if isinstance(value, str) and not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", value):
-        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, str) and value.lower() in ("yes", "no", "true", "false", "on", "off", "null", "y", "n"):
-        return f'"{value}"'
-    return str(value)
-
-
-def _flow(value: Any) -> str:
-    if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{_q(key)}: {_flow(item)}" for key, item in value.items()) + "}"
-    if isinstance(value, list | tuple):
-        return "[" + ", ".join(_flow(item) for item in value) + "]"
-    return _q(value)
-
-
-def source_lines(draft: Draft, entity: str) -> list[str]:
-    """The section `sources:` as people write it."""
-    lines = ["sources:"]
-    for name, found in draft.tables.items():
-        source = {key: value for key, value in found.source.items() if key not in ("notes", "types")}
-        types = dict(found.source.get("types", {}))
-        if source["kind"] == "csv" and entity in found.table.columns and found.profile.column(entity).kind == "integer":
-            types[entity] = "text"
-        if types:
-            source["types"] = types
-        if entity == _ROW:
-            source["row_key"] = _ROW
-        lines.append(f"  {name}: {_flow(source)}")
-        if "time_zone" in source:
-            lines[-1] += "  # a guess: which zone is it?"
-    return lines
-
-
-def check_lines(draft: Draft) -> list[str]:
-    """The section `checks:` as people write it."""
-    lines = ["checks:"]
-    for name, check in draft.checks().items():
-        table = draft.tables[name].table
-        lines += [f"  {name}:", "    kind: columns", f"    source: {name}", "    severity: quarantine", "    columns:"]
-        for column, rule in check["columns"].items():
-            told = dict(rule)
-            if told.get("one_of") == "all":
-                told["one_of"] = sorted(str(value) for value in table[column].drop_nulls().unique().to_list())
-            lines.append(f"      {_q(column)}: {_flow(told)}")
+        taken |= {yaml_name(c.name) for c in found.profile.columns}
     return lines
 
 
@@ -331,10 +277,10 @@ def _yaml(draft: Draft, wanted: Wanted, entity: str, sketch: _Sketch) -> str:
     lines = [
         f"# Made by mlctl init; edit it. mlctl explain KEY tells what a key can be; mlctl run projects/{wanted.name}",
         f"name: {wanted.name}",
-        f"entity: {{key: {_q(entity)}}}  # whom it decides about",
+        f"entity: {{key: {scalar(entity)}}}  # whom it decides about",
         "",
         "# where the data comes from",
-        *source_lines(draft, entity),
+        *source_lines(draft),
         "",
         "# what the data must hold (it did when drafted); a row that breaks a rule is set aside with the reason",
         *check_lines(draft),

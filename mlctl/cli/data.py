@@ -62,7 +62,7 @@ def dictionary(
     from mlctl import dictionary as words
 
     if format not in ("table", "json", "md"):
-        raise ConfigError.bad_override(f"--format {format}", "it is one of table, json, md")
+        raise ConfigError.bad_argument(f"--format {format}", "it is one of table, json, md")
     places = enter(project, format == "json")
     entries = words.entries(places, config.compose(places).project, what)
     if format == "json":

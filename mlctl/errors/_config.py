@@ -104,6 +104,13 @@ class ConfigError(MlctlError):
         )
 
     @classmethod
+    def bad_argument(
+        cls, argument: str, why: str, next_step: str = "mlctl COMMAND --help tells what can be said"
+    ) -> ConfigError:
+        """A word on the command line that a command cannot follow."""
+        return cls(f"{argument!r} cannot be followed", where="command line", why=why, next_step=next_step)
+
+    @classmethod
     def missing_environment(cls, name: str, key: str) -> ConfigError:
         """`${oc.env:NAME}` names a variable that is not set."""
         return cls(

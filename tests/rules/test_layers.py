@@ -21,9 +21,12 @@ scores_table
 generations
 sources checks features models metrics
 events
-snapshot
+snapshot guesses
 windows plan encoding intervals runtime schema_drift profile
+joins
+questions
 discovery
+drafting
 compute impact
 partition
 tiles
