@@ -336,24 +336,14 @@ def freshness_table(ages: Mapping[str, Sequence[Any]]) -> None:
     _data().print(table)
 
 
-def discovered(draft: Draft) -> None:
-    """What discovery drafts, on stdout as YAML; how tables join and what to ask, as words."""
-    from mlctl.drafting import check_lines, source_lines
+def discovered(draft: Draft, written: Sequence[object] = ()) -> None:
+    """What discovery drafts, on stdout as YAML, or where it was written; what to ask, as words."""
+    from mlctl.drafting import draft_text
 
-    lines = []
-    for name, found in draft.tables.items():
-        told = found.profile
-        lines.append(
-            f"# {name}: {told.rows:,} rows x {len(told.columns)} columns, {told.kind}: {'; '.join(told.evidence)}"
-        )
-        for column in told.columns:
-            missing = f", {column.missing:,} missing" if column.missing else ""
-            why = f"  ({'; '.join(column.evidence)})" if column.evidence else ""
-            span = f"{column.least} to {column.most}" if column.least is not None else listed(column.examples, 3)
-            lines.append(f"#   {column.name}: {column.kind}, {column.values:,} values{missing}, {span}{why}")
-    lines += [*source_lines(draft), *check_lines(draft)]
-    lines += [f"# join: {j.left} = {j.right} ({j.form}; {j.left_share:.0%} of the left known)" for j in draft.joins]
-    data(_safe("\n".join(lines)))
+    for path in written:
+        words(f"  wrote     {path}")
+    if not written:
+        data(draft_text(draft))
     for question in draft.questions():
         words(f"  ask       {question}")
 

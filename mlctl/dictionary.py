@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -67,7 +68,7 @@ def entries(places: Places, project: Project, what: str | None) -> list[Entry]:
                     pii=note.pii if note else None,
                     owner=(note.owner if note and note.owner else source.owner) or project.owner,
                     readers=readers(project, name, column),
-                    finding="; ".join(text for rule, text in findings if rule.startswith(f"{name}.{column}.")),
+                    finding="; ".join(text for text, about in findings if about(name, column)),
                 )
             )
     chosen = [e for e in found if source_wanted in ("", e.source) and column_wanted in ("", e.column)]
@@ -103,8 +104,17 @@ def personal(pii: bool | None) -> str:
     return {True: "yes", False: "no", None: "?"}[pii]
 
 
-def _findings(path: Path) -> list[tuple[str, str]]:
+def _findings(path: Path) -> list[tuple[str, Callable[[str, str], bool]]]:
+    """What the last check found, and whether that is about a column of a source."""
     if not path.is_file():
         return []
     report: Any = read_json(path)
-    return [(str(f["rule"]), f"{f['severity']}: {f['value']}, allowed is {f['limit']}") for f in report["findings"]]
+    found = []
+    for record in report["findings"]:
+        rule, where = str(record["rule"]), str(record["where"]).removeprefix("column ").split(", ")
+
+        def about(source: str, column: str, rule: str = rule, where: list[str] = where) -> bool:
+            return rule.startswith(f"{source}.") and (column in where or rule.startswith(f"{source}.{column}."))
+
+        found.append((f"{record['severity']}: {record['value']}, allowed is {record['limit']}", about))
+    return found

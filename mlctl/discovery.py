@@ -46,10 +46,17 @@ class Found:
 
 @dataclass(frozen=True)
 class Draft:
-    """What discovery makes of several tables: by name, and how they may be joined."""
+    """What discovery makes of several tables.
+
+    Attributes:
+        tables: Each table, by name.
+        joins: How they may be joined.
+        refused: Files of a folder that could not be read, and why.
+    """
 
     tables: Mapping[str, Found]
     joins: tuple[Join, ...]
+    refused: Mapping[str, str]
 
     def with_entity(self, entity: str, row_key: bool = False) -> Draft:
         """The draft for a project that decides about `entity`: a number that names it is read as the text it is.
@@ -80,7 +87,8 @@ class Draft:
     def questions(self) -> list[str]:
         """What only the owning team can answer."""
         asked = [question for found in self.tables.values() for question in questions(found.profile, found.source)]
-        return asked + questions_of_joins(self.joins)
+        unread = [f"{path}: it cannot be read: {why}. How is it meant?" for path, why in self.refused.items()]
+        return asked + questions_of_joins(self.joins) + unread
 
     def record(self) -> dict[str, Any]:
         """The draft as JSON-ready data."""
@@ -91,6 +99,7 @@ class Draft:
             "profiles": {name: found.profile.record() for name, found in self.tables.items()},
             "joins": [vars(join) for join in self.joins],
             "questions": self.questions(),
+            "refused": dict(self.refused),
         }
 
 
@@ -108,18 +117,22 @@ def discover(paths: Sequence[str], time: str | None = None) -> Draft:
         ExternalError: An object store does not answer.
     """
     tables: dict[str, Found] = {}
+    refused: dict[str, str] = {}
     for path in paths:
-        for found in _look_at_all(path, time):
+        for found in _look_at_all(path, time, refused):
             name = found.profile.name
             if name in tables:
                 raise ConfigError.bad_argument(path, f"two tables would be named {name!r}; rename a file")
             tables[name] = found
     linked = joins({n: f.table for n, f in tables.items()}, [found.profile for found in tables.values()])
-    return Draft(tables, tuple(linked))
+    return Draft(tables, tuple(linked), refused)
 
 
-def _look_at_all(path: str, time: str | None) -> list[Found]:
-    """The tables of a path: a folder of parts is one, a folder of different tables is several."""
+def _look_at_all(path: str, time: str | None, refused: dict[str, str]) -> list[Found]:
+    """The tables of a path: a folder of parts is one, a folder of different tables is several.
+
+    What cannot be read of the latter is written down in `refused`, unless nothing can.
+    """
     place = Path(path)
     if not place.is_dir():
         return [_look_at(path, path, time)]
@@ -132,7 +145,15 @@ def _look_at_all(path: str, time: str | None) -> list[Found]:
         except DataError:
             # not parts of one table; whichever of them cannot be read at all says so below
             pass
-    return [_look_at(str(file), str(file), time) for file in files]
+    found = []
+    for file in files:
+        try:
+            found.append(_look_at(str(file), str(file), time))
+        except DataError as error:
+            refused[str(file)] = error.why or error.what
+            if len(refused) == len(files):
+                raise
+    return found
 
 
 def _look_at(path: str, file: str, time: str | None) -> Found:

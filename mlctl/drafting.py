@@ -5,13 +5,49 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Final
 
 from mlctl.discovery import Draft
-from mlctl.profile import snake
+from mlctl.errors import ConfigError, listed
+from mlctl.files import write_text
+from mlctl.profile import ColumnProfile, snake
 
 _PLAIN: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _RESERVED: Final = ("yes", "no", "true", "false", "on", "off", "null", "y", "n")
+_EXAMPLE_MOST: Final = 40
+
+
+def draft_text(draft: Draft) -> str:
+    """The whole draft as YAML: what was seen as comments, `sources:`, `checks:`, and how the tables join."""
+    lines: list[str] = []
+    for found in draft.tables.values():
+        told = found.profile
+        lines.append(f"# {told.name}: {told.rows:,} rows x {len(told.columns)} columns, {told.kind} data (a guess)")
+        lines += [f"#   {line}" for line in told.evidence]
+        lines += [f"#   {_line_of(column)}" for column in told.columns]
+    lines += ["", *source_lines(draft), "", *check_lines(draft)]
+    lines += ["", "# joins, all of them guesses by name and values"] if draft.joins else []
+    for join in draft.joins:
+        shares = f"{join.left_share:.0%} of the left is known, {join.right_share:.0%} of the right is used"
+        lines.append(f"# {join.left} = {join.right} ({join.form}; {shares})")
+    return "".join(f"{_printable(line)}\n" for line in lines)
+
+
+def write_draft(draft: Draft, folder: Path) -> tuple[Path, Path]:
+    """Writes `draft.yaml` and `questions.md` into a project's folder and gives their paths.
+
+    Raises:
+        ConfigError: One of them is there already: people may have worked on it.
+        ExternalError: The disk.
+    """
+    text, questions = folder / "draft.yaml", folder / "questions.md"
+    for path in (text, questions):
+        if path.exists():
+            raise ConfigError.bad_argument(f"--write {folder}", f"{path} is there already", f"move {path} away")
+    write_text(text, draft_text(draft))
+    write_text(questions, "".join(["# To be asked\n\n", *[f"- {line}\n" for line in draft.questions()]]))
+    return text, questions
 
 
 def source_lines(draft: Draft) -> list[str]:
@@ -87,5 +123,20 @@ def _code(character: str) -> str:
 
 def _why(found: Any, column: str) -> str:
     """The evidence of a guess as a comment at the end of its line."""
-    told = "; ".join(found.profile.column(column).evidence)
-    return f"  # a guess: {''.join(c for c in told if c.isprintable())}"
+    return f"  # a guess: {_printable('; '.join(found.profile.column(column).evidence))}"
+
+
+def _line_of(column: ColumnProfile) -> str:
+    """A column on one line: type, values, span and what is guessed of it."""
+    missing = f", {column.missing / column.rows:.1%} missing" if column.missing else ""
+    span = f", {column.least} to {column.most}" if column.least is not None else ""
+    if column.quantiles:
+        span += f", half of them at most {column.quantiles[2]:g}"
+    if not span and column.examples:
+        span = f", such as {listed([example[:_EXAMPLE_MOST] for example in column.examples], 3)}"
+    why = f"  ({'; '.join(column.evidence)})" if column.evidence else ""
+    return f"{column.name}: {column.kind}, {column.values:,} different{missing}{span}{why}"
+
+
+def _printable(text: str) -> str:
+    return "".join(c if c.isprintable() else "\ufffd" for c in text)

@@ -13,21 +13,46 @@ from mlctl.errors import ConfigError
 
 contract_app = typer.Typer(no_args_is_help=True, help="Data contracts in the open standard ODCS 3.1.")
 app.add_typer(contract_app, name="contract", rich_help_panel="Look")
-Paths = Annotated[list[str], typer.Argument(metavar="SOURCE...", help="CSV or Parquet files, or folders of them")]
+Paths = Annotated[
+    list[str], typer.Argument(metavar="SOURCE...", help="files (csv, parquet, ndjson), folders of them, or URIs")
+]
 
 
-@app.command(rich_help_panel="Begin")
+def _from_workspace(sources: list[str]) -> tuple[str, ...]:
+    """Goes to the workspace's root, and the paths as they are named from there."""
+    here = Path.cwd()
+    enter_workspace()
+    fixed = [Path(source).is_absolute() or "://" in source for source in sources]
+    return tuple(
+        source if stays else os.path.relpath(here / source) for source, stays in zip(sources, fixed, strict=True)
+    )
+
+
+_DISCOVER = """Draft sources, a contract, a dictionary, joins and questions from the data itself.
+
+    Examples:
+
+      mlctl discover raw/orders.csv raw/customers.parquet     a draft on stdout, the questions beside it
+
+      mlctl discover raw --write projects/shop                every table of a folder, into the project's folder
+    """
+
+
+@app.command(rich_help_panel="Begin", help=_DISCOVER)
 def discover(
     sources: Paths,
     time: Annotated[str | None, typer.Option(help="column of the event time; default: guessed")] = None,
+    write: Annotated[str | None, typer.Option(help="projects/NAME: write draft.yaml and questions.md there")] = None,
     json: AsJson = False,
 ) -> None:
     """Draft sources, a contract, a dictionary, joins and questions from the data itself."""
-    from mlctl import console, discovery
+    from mlctl import console, discovery, drafting
 
     state["json"] = json
-    draft = discovery.discover(sources, time)
-    console.json_data(draft.record()) if json else console.discovered(draft)
+    paths = _from_workspace(sources) if write else tuple(sources)
+    draft = discovery.discover(paths, time)
+    written = drafting.write_draft(draft, Path("projects") / Path(write).name) if write else ()
+    console.json_data(draft.record()) if json else console.discovered(draft, written)
 
 
 @app.command(rich_help_panel="Begin")
@@ -44,10 +69,7 @@ def init(
     """Write a project from files that runs at once."""
     from mlctl import console, scaffold
 
-    here = Path.cwd()
-    enter_workspace()
-    paths = tuple(os.path.relpath(here / source) if not Path(source).is_absolute() else source for source in sources)
-    made = scaffold.init(scaffold.Wanted(name, paths, label, entity, time))
+    made = scaffold.init(scaffold.Wanted(name, _from_workspace(sources), label, entity, time))
     console.initialised(made, name)
 
 
