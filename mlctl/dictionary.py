@@ -109,7 +109,7 @@ def _findings(path: Path) -> list[tuple[str, Callable[[str, str], bool]]]:
     if not path.is_file():
         return []
     report: Any = read_json(path)
-    found = []
+    found: list[tuple[str, Callable[[str, str], bool]]] = []
     for record in report["findings"]:
         rule, where = str(record["rule"]), str(record["where"]).removeprefix("column ").split(", ")
 

@@ -94,22 +94,39 @@ def dictionary(
 
 
 @contract_app.command("export")
-def contract_export(project: Project, out: Annotated[str | None, typer.Option("--out", "-o")] = None) -> None:
-    """Write the sources and checks of a project as an ODCS contract."""
-    from mlctl import config, console, odcs
+def contract_export(
+    project: Project,
+    source: Annotated[str | None, typer.Argument(metavar="[SOURCE]", help="default: every source")] = None,
+    out: Annotated[str | None, typer.Option("--out", "-o", help="a file; default: stdout")] = None,
+) -> None:
+    """Write the sources, checks and notes of a project as an ODCS contract."""
+    from mlctl import config, console, odcs, snapshot
     from mlctl.files import write_text
 
+    target = Path.cwd() / out if out else None
     places = enter(project, False)
-    text = odcs.export(config.compose(places).project)
-    write_text(Path(out), text) if out else console.data(text)
+    taken = snapshot.read(places)
+    types = {name: told["columns"] for name, told in taken.sources.items()} if taken else None
+    text = odcs.export(config.compose(places).project, source, types)
+    write_text(target, text) if target else console.data(text)
 
 
 @contract_app.command("import")
-def contract_import(file: Annotated[str, typer.Argument(help="an ODCS contract, YAML")]) -> None:
+def contract_import(
+    file: Annotated[str, typer.Argument(help="an ODCS contract, YAML")],
+    project: Annotated[str | None, typer.Option(help="projects/NAME: write draft.yaml there; default: stdout")] = None,
+) -> None:
     """Draft the sections sources and checks from an ODCS contract."""
-    from mlctl import console, odcs
+    from mlctl import console, odcs_draft
 
-    console.data(odcs.draft(Path(file)))
+    imported = odcs_draft.draft(Path(file))
+    if project is None:
+        console.data(imported.text)
+    else:
+        enter_workspace()
+        console.words(f"  wrote     {odcs_draft.write_draft(imported, Path('projects') / Path(project).name)}")
+    for line in imported.left:
+        console.words(f"  left out  {line}")
 
 
 @contract_app.command("lint")

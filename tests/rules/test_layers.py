@@ -35,6 +35,7 @@ decide release gates
 serving
 stages
 flow backfill leakcheck freshness scaffold dictionary odcs explain doctor github
+odcs_draft
 console
 cli
 """.split("\n")

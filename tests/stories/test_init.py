@@ -10,8 +10,6 @@ import polars as pl
 import pytest
 import yaml
 
-from mlctl import odcs
-from mlctl.discovery import discover
 from tests import world
 
 
@@ -126,47 +124,3 @@ def test_the_dictionary_tells_who_reads_a_column_and_what_was_found(workspace: P
     assert entry["readers"] == ["features.spend", "model"]
     assert world.mlctl(workspace, "dictionary", "shop", "orders.amount").returncode == 2
     assert "| `orders.order_id` |" in world.mlctl(workspace, "dictionary", "shop", "--format", "md").stdout
-
-
-def test_a_contract_goes_out_and_comes_back_the_same(workspace: Path, tmp_path: Path) -> None:
-    config = workspace / "projects/shop/project.yaml"
-    note = "notes: {amount_eur: {about: what was paid, unit: eur, pii: false}}, "
-    world.replace(config, "table: orders, ", f"table: orders, key: [order_id], {note}")
-    rule = "{type: number, nullable: false, min: 0, max: 900}"
-    columns = f"  contract: {{kind: columns, source: orders, columns: {{amount_eur: {rule}, channel: {{one_of: [web, app]}}}}}}\n"
-    world.replace(config, "features:\n", f"{columns}features:\n")
-    first, second = tmp_path / "a.odcs.yaml", tmp_path / "b.odcs.yaml"
-    assert world.mlctl(workspace, "contract", "export", "shop", "-o", str(first)).returncode == 0
-    contract = yaml.safe_load(first.read_text())
-    assert (contract["apiVersion"], contract["kind"], contract["status"]) == ("v3.1.0", "DataContract", "active")
-    amount = next(c for c in contract["schema"][1]["properties"] if c["name"] == "amount_eur")
-    assert amount["logicalTypeOptions"] == {"minimum": 0.0, "maximum": 900.0}
-    assert amount["required"] is True
-    assert odcs.lint(first) == []
-
-    drafted = yaml.safe_load(world.mlctl(workspace, "contract", "import", str(first)).stdout)
-
-    whole = yaml.safe_load(config.read_text())
-    config.write_text(yaml.safe_dump({**whole, **drafted}))
-    done = world.mlctl(workspace, "contract", "export", "shop", "-o", str(second))
-    assert done.returncode == 0, done.stderr
-    assert second.read_text() == first.read_text()
-
-
-def test_a_contract_that_is_none_is_told(workspace: Path) -> None:
-    bad = workspace / "bad.yaml"
-    bad.write_text("kind: Contract\nschema: [{properties: [{logicalType: varchar, name: x}]}]\n")
-
-    done = world.mlctl(workspace, "contract", "lint", "bad.yaml")
-
-    assert done.returncode == 2
-    assert "apiVersion is missing" in done.stderr
-    assert "schema[0] has no name" in done.stderr
-
-
-def test_the_drafted_contract_holds_for_the_very_data_it_was_drafted_from(shop: Path) -> None:
-    draft = discover([str(shop / "raw/purchases.csv"), str(shop / "raw/clients.csv"), str(shop / "raw/fees.parquet")])
-
-    assert set(draft.checks()) == {"purchases", "clients", "fees"}
-    assert draft.tables["fees"].profile.key == ()
-    assert draft.tables["clients"].profile.key == ("client_id",)
