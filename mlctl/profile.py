@@ -25,7 +25,11 @@ _SAMPLE: Final = 5000
 _SAME_VALUES_MOST: Final = 1000
 _QUANTILES: Final = (0.01, 0.25, 0.5, 0.75, 0.99)
 
-_KEY_NAME: Final = r"(^|[a-z_])id$|_key$|uuid|number$|^row$"
+# `paid` and `valid` end in `id` too
+_KEY_NAME: Final = (
+    r"(^|_)(id|key|uuid|guid|nr|no)$|number$|^row$"
+    r"|(user|customer|client|member|account|person|household|order|item|product|article|movie|store|session|device)id$"
+)
 _EPOCH: Final = "%s"
 _ISO: Final = "iso"
 _TIME_FORMATS: Final = {
@@ -97,8 +101,8 @@ class ColumnProfile:
 
     @property
     def names_a_key(self) -> bool:
-        """Whether its name is that of a key."""
-        return re.search(_KEY_NAME, snake(self.name)) is not None
+        """Whether its name is that of a key, and its type one that keys have."""
+        return self.kind in ("text", "integer") and re.search(_KEY_NAME, snake(self.name)) is not None
 
     @property
     def is_money(self) -> bool:

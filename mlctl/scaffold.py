@@ -38,6 +38,8 @@ class Wanted:
         label: A column, or a rule such as `none orders 180d`.
         entity: Column of whom the rows are about, or None.
         time: Column of the event time, or None.
+        train: Moments that teach; empty: counted back from the last row. Only for a label by a rule.
+        test: Moments that judge; empty: the last one whose outcome is known.
     """
 
     name: str
@@ -45,6 +47,8 @@ class Wanted:
     label: str | None
     entity: str | None
     time: str | None
+    train: tuple[str, ...] = ()
+    test: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -85,7 +89,7 @@ def init(wanted: Wanted) -> Made:
     entity = _entity(draft, wanted)
     draft = draft.with_entity(entity, row_key=entity == _ROW)
     rule = _RULE.fullmatch(wanted.label or "")
-    sketch = _events(draft, entity, rule) if rule else _table(draft, entity, wanted)
+    sketch = _events(draft, entity, wanted, rule) if rule else _table(draft, entity, wanted)
     text = _yaml(draft, wanted, entity, sketch)
     write_text(folder / "project.yaml", text)
     write_text(folder / "README.md", _readme(draft, wanted, entity))
@@ -111,34 +115,62 @@ def _near(word: str, known: set[str]) -> str:
 
 def _table(draft: Draft, entity: str, wanted: Wanted) -> _Sketch:
     """A table with a row for each entity, and a column that is to be foretold."""
-    holders = [name for name, found in draft.tables.items() if wanted.label in found.table.columns]
-    if wanted.label is None or not holders:
-        raise ConfigError.bad_argument(f"--label {wanted.label or ''}".strip(), _label_hint(draft, wanted.label))
-    source, found = holders[0], draft.tables[holders[0]]
-    column = found.profile.column(wanted.label)
-    values = found.table[wanted.label].drop_nulls()
+    if wanted.train or wanted.test:
+        why = "moments belong to a label by a rule, such as --label 'none orders 90d'; a column is judged by folds"
+        raise ConfigError.bad_argument("--train and --test", why)
+    source, label, value = _label(draft, wanted)
+    found = draft.tables[source]
     told = found.profile
     if told.kind == "text" or any(c.is_free_text for c in told.columns):
         why = "the features of text are not there yet; name a table of numbers and categories"
         raise ConfigError.bad_argument(f"--from {wanted.paths[0]}", why)
+    if entity != _ROW and entity not in found.table.columns:
+        why = f"{source} holds the label and has no {entity}; its columns are {listed(found.table.columns)}"
+        raise ConfigError.bad_argument(f"--entity {entity}", why)
     if entity != _ROW and found.table[entity].is_duplicated().any():
         why = f"{entity} stands in several rows of {source}: name a rule such as --label 'none {source} 90d'"
         raise ConfigError.bad_argument(f"--entity {entity}", why)
-    if values.n_unique() != 2:
-        why = f"{wanted.label} has {values.n_unique()} values ({listed(column.examples)}); a label has two"
-        raise ConfigError.bad_argument(f"--label {wanted.label}", why)
-    counts = values.value_counts().sort("count", wanted.label)
-    positive = counts[wanted.label][0]
-    left_out = _left_out(found, wanted.label, entity, positive)
-    columns = [c.name for c in told.columns if c.name not in {wanted.label, entity, *left_out, told.time}]
+    positive = _positive(found, label, value)
+    left_out = _left_out(found, label, entity, positive)
+    columns = [c.name for c in told.columns if c.name not in {label, entity, *left_out, found.source.get("time")}]
     exclude = f", exclude: [{', '.join(scalar(name) for name in left_out)}]" if left_out else ""
     features = [f"profile: {{kind: lookup, source: {source}, columns: all{exclude}}}  # {len(columns)} columns"]
     features += _lookups(draft, source, entity, [f"{yaml_name(column)}: " for column in columns])
-    label = f"label: {{kind: lookup, source: {source}, column: {scalar(wanted.label)}, is: {scalar(positive)}}}"
+    line = f"label: {{kind: lookup, source: {source}, column: {scalar(label)}, is: {scalar(positive)}}}"
     rest = ["split: {kind: folds}  # everybody is judged once, by a model of the others"]
     if told.rows >= _MANY_ROWS:
         rest.append("model: {kind: xgboost, trees: 500, depth: 5, learning_rate: 0.1}  # many rows carry deeper trees")
-    return _Sketch(features, label, rest, left_out)
+    return _Sketch(features, line, rest, left_out)
+
+
+def _label(draft: Draft, wanted: Wanted) -> tuple[str, str, str | None]:
+    """The source that holds the label's column, the column, and the value that was named as `COLUMN=VALUE`."""
+    given = wanted.label or ""
+    for name, found in draft.tables.items():
+        if given in found.table.columns:
+            return name, given, None
+    column, _, value = given.partition("=")
+    for name, found in draft.tables.items():
+        if value and column in found.table.columns:
+            return name, column, value
+    raise ConfigError.bad_argument(f"--label {given}".strip(), _label_hint(draft, wanted.label))
+
+
+def _positive(found: Found, label: str, value: str | None) -> Any:
+    """The value that counts as 1: the one that was named, else the rarer of two."""
+    counts = found.table[label].drop_nulls().value_counts(name="rows").sort("rows", label)
+    values = counts[label].to_list()
+    if value is not None:
+        chosen = [candidate for candidate in values if str(candidate) == value]
+        if not chosen:
+            why = did_you_mean(value, map(str, values)) or f"the values are {listed(values)}"
+            raise ConfigError.bad_argument(f"--label {label}={value}", why)
+        return chosen[0]
+    if len(values) != 2:
+        named = f"; name the one to be foretold, such as --label '{label}={values[0]}'" if values else ""
+        why = f"{label} has {len(values)} values ({listed(values)}); a label has two{named}"
+        raise ConfigError.bad_argument(f"--label {label}", why)
+    return values[0]
 
 
 def _label_hint(draft: Draft, given: str | None) -> str:
@@ -157,9 +189,11 @@ def _left_out(found: Found, label: str, entity: str, positive: Any) -> dict[str,
     truth = (found.table[label] == positive).cast(pl.Float64).fill_null(0.0)
     reasons = {}
     for column in found.profile.columns:
-        if column.name in (label, entity, found.profile.time):
+        if column.name in (label, entity, found.source.get("time")):
             continue
-        if column.is_constant:
+        if unreadable := _unreadable(column):
+            reasons[column.name] = unreadable
+        elif column.is_constant:
             reasons[column.name] = "it has one value only"
         elif column.kind == "text" and column.values > column.rows / 2:
             reasons[column.name] = "nearly every row has a value of its own"
@@ -168,12 +202,22 @@ def _left_out(found: Found, label: str, entity: str, positive: Any) -> dict[str,
     return reasons
 
 
+def _unreadable(column: ColumnProfile) -> str:
+    """Why a model cannot take a column as it is; empty when it can."""
+    if column.is_time:
+        return "a time is neither a number nor a category; a number of days would be"
+    readable = column.kind != "other" and not column.dtype.startswith("Decimal")
+    return "" if readable else f"a model cannot read its type, {column.dtype}"
+
+
 def _tells_all(values: pl.Series, column: ColumnProfile, truth: pl.Series) -> bool:
     """Whether one column ranks the label almost perfectly (numbers by size, categories by their share of it)."""
     import polars as pl
 
     if values.dtype.is_numeric():
-        score = values.cast(pl.Float64).fill_null(values.cast(pl.Float64).mean())
+        finite = pl.when(pl.col("value").is_finite()).then("value")
+        score = values.cast(pl.Float64).alias("value").to_frame().select(finite).to_series()
+        score = score.fill_null(score.mean() or 0.0)
     elif column.values <= column.rows / 20:
         table = pl.DataFrame({"value": values.cast(pl.String).fill_null(""), "truth": truth})
         score = table.select(pl.col("truth").mean().over("value")).to_series()
@@ -185,7 +229,7 @@ def _tells_all(values: pl.Series, column: ColumnProfile, truth: pl.Series) -> bo
     return max(auc, 1 - auc) >= _LEAK_AUC
 
 
-def _events(draft: Draft, entity: str, rule: re.Match[str]) -> _Sketch:
+def _events(draft: Draft, entity: str, wanted: Wanted, rule: re.Match[str]) -> _Sketch:
     """Rows over time, and a label that looks ahead."""
     source, horizon = rule[1], rule[2]
     if source not in draft.tables:
@@ -228,17 +272,42 @@ def _events(draft: Draft, entity: str, rule: re.Match[str]) -> _Sketch:
     features += _lookups(draft, source, entity, features)
     label = f"label: {{kind: count, source: {source}, horizon: {horizon}, is: 0}}  # none in the {horizon} after"
     as_of = (last + timedelta(days=1)).date()
-    room = (last - 2 * ahead - first).days
-    moments = max(1, min(6, room // max(ahead.days, 30)))
-    step = max(ahead.days // 2, 1)
     evidence = f"{source}_n_{windows[-2]}" if len(windows) > 1 else f"{source}_n"
     rest = [
-        f"split: {{kind: time, moments: {moments}, every: {step}d}}  # {horizon} lie between training and test",
+        f"{_split(wanted, ahead, (first, last))}  # {horizon} lie between training and test",
         "model: logistic  # the plain one; model: xgboost is worth a try",
         f"# decide: {{evidence: {evidence}}}  # who is long gone is easy to foretell: whom is it asked about?",
         f"refresh: {{as_of: {as_of}}}  # the day after the last row; mlctl ingest --latest moves it",
     ]
     return _Sketch(features, label, rest, {})
+
+
+def _split(wanted: Wanted, ahead: timedelta, span: tuple[datetime, datetime]) -> str:
+    """Which moments teach and which judge: those that were named, else counted back from the last row."""
+    moments = {"train": _moments("--train", wanted.train, span), "test": _moments("--test", wanted.test, span)}
+    if all(moments.values()) and min(moments["test"]) - max(moments["train"]) < ahead:
+        why = f"a label looks {ahead.days} days ahead: so many must lie between the last --train and the first --test"
+        raise ConfigError.bad_argument(f"--test {wanted.test[0]}", why)
+    named = [f"{key}: [{', '.join(str(day.date()) for day in days)}]" for key, days in moments.items() if days]
+    if not moments["train"]:
+        room = (span[1] - 2 * ahead - span[0]).days
+        counted = max(1, min(6, room // max(ahead.days, 30)))
+        named.append(f"moments: {counted}, every: {max(ahead.days // 2, 1)}d")
+    return f"split: {{kind: time, {', '.join(named)}}}"
+
+
+def _moments(option: str, texts: Sequence[str], span: tuple[datetime, datetime]) -> list[datetime]:
+    found = []
+    for text in texts:
+        try:
+            day = datetime.strptime(text, "%Y-%m-%d")
+        except ValueError as error:
+            raise ConfigError.bad_argument(f"{option} {text}", "a moment is a day such as 2025-07-01") from error
+        if not span[0] < day <= span[1]:
+            why = f"the rows lie between {span[0].date()} and {span[1].date()}"
+            raise ConfigError.bad_argument(f"{option} {text}", why)
+        found.append(day)
+    return found
 
 
 def _span(found: Found, time: str) -> tuple[datetime, datetime]:
@@ -266,7 +335,8 @@ def _lookups(draft: Draft, source: str, entity: str, before: Sequence[str]) -> l
     for name, found in draft.tables.items():
         if name == source or found.profile.key != (entity,):
             continue
-        clash = [c.name for c in found.profile.columns if yaml_name(c.name) in taken and c.name != entity]
+        theirs = [c for c in found.profile.columns if c.name not in (entity, found.source.get("time"))]
+        clash = [c.name for c in theirs if yaml_name(c.name) in taken or _unreadable(c)]
         exclude = f", exclude: [{', '.join(scalar(column) for column in clash)}]" if clash else ""
         lines.append(f"{name}: {{kind: lookup, source: {name}, columns: all{exclude}}}  # joined by {entity}")
         taken |= {yaml_name(c.name) for c in found.profile.columns}

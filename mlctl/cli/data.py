@@ -56,20 +56,26 @@ def discover(
 
 
 @app.command(rich_help_panel="Begin")
-def init(
+def init(  # noqa: PLR0913  (options of a command line are named)
     name: Annotated[str, typer.Argument(help="the project's name")],
+    *,
     sources: Annotated[list[str], typer.Option("--from", help="a file or folder; several times for several tables")],
     label: Annotated[
         str | None,
-        typer.Option(help="a column with two values, or a rule: none SOURCE 180d (no row in the days after)"),
+        typer.Option(
+            help="a column with two values, COLUMN=VALUE, or a rule: none SOURCE 180d (no row in the days after)"
+        ),
     ] = None,
     entity: Annotated[str | None, typer.Option(help="column of whom it decides about; default: guessed")] = None,
     time: Annotated[str | None, typer.Option(help="column of the event time; default: guessed")] = None,
+    train: Annotated[list[str] | None, typer.Option(help="a day that teaches, for a rule; several times")] = None,
+    test: Annotated[list[str] | None, typer.Option(help="a day that judges, for a rule; several times")] = None,
 ) -> None:
     """Write a project from files that runs at once."""
     from mlctl import console, scaffold
 
-    made = scaffold.init(scaffold.Wanted(name, _from_workspace(sources), label, entity, time))
+    moments = tuple(train or ()), tuple(test or ())
+    made = scaffold.init(scaffold.Wanted(name, _from_workspace(sources), label, entity, time, *moments))
     console.initialised(made, name)
 
 

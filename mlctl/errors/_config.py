@@ -105,7 +105,7 @@ class ConfigError(MlctlError):
 
     @classmethod
     def bad_argument(
-        cls, argument: str, why: str, next_step: str = "mlctl COMMAND --help tells what can be said"
+        cls, argument: str, why: str, next_step: str = "the same command with --help tells what can be said"
     ) -> ConfigError:
         """A word on the command line that a command cannot follow."""
         return cls(f"{argument!r} cannot be followed", where="command line", why=why, next_step=next_step)

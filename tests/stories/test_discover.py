@@ -186,6 +186,21 @@ def test_units_are_guessed_by_name_and_range(name: str, values: Any, unit: str |
     assert column(name, values).unit == unit
 
 
+@pytest.mark.parametrize(
+    ("name", "values", "is_key"),
+    [
+        *[
+            (name, ["a", "b"], True)
+            for name in ("id", "customerID", "userid", "order_id", "Konto Nr", "invoice number")
+        ],
+        *[(name, ["a", "b"], False) for name in ("paid", "valid", "android", "number_of_cds", "idea", "note")],
+        ("order_id", [1.5, 2.5], False),
+    ],
+)
+def test_keys_are_known_by_their_names(name: str, values: Any, is_key: bool) -> None:
+    assert column(name, values).names_a_key == is_key
+
+
 def test_what_a_column_counts_is_counted() -> None:
     rows = [None, "", "  ", "007", "7", "7"]
 

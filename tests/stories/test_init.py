@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +43,20 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     table = pl.DataFrame({"Monthly-Fee": numbers[:, 0], "other": numbers[:, 1], "Churn": churned})
     after = pl.Series("leftAfterwards", ["bye" if value == "Yes" else "stay" for value in churned])
     table.with_columns(after, pl.lit("x").alias("constant")).write_parquet(raw / "fees.parquet")
+    number = range(400)
+    odd = {
+        "Konto Nr": [f"k{i}" for i in number],
+        "joined": [datetime(2020, 1, 1) + timedelta(days=i % 90) for i in number],
+        "born": [datetime(1990, 1, 1) + timedelta(days=i % 60) for i in number],
+        "tags": [["a"]] * 400,
+        "paid": pl.Series([f"{i}.50" for i in number]).cast(pl.Decimal(10, 2)),
+        "gap": [math.nan if i % 7 == 0 else float(i) for i in number],
+        "no value": pl.Series([None] * 400, dtype=pl.Float64),
+        "Ärger: {x}": ["a", "b"] * 200,
+        "score": numbers[:, 0],
+        "plan": ["gold" if value > 0.8 else "tin" if value > 0 else "zinc" for value in numbers[:, 0] + numbers[:, 1]],
+    }
+    pl.DataFrame(odd).write_parquet(raw / "odd.parquet")
     people_rows = {
         "client_id": [f"{i:05d}" for i in range(people)],
         "email": [f"p{i}@example.com" for i in range(people)],
@@ -80,6 +96,34 @@ def test_a_table_without_a_key_gets_numbered_rows_and_what_tells_the_label_is_le
     assert 0.6 < json.loads(done.stdout)["metrics"]["roc_auc"] < 0.95
 
 
+def test_a_table_of_odd_columns_and_one_of_three_classes_become_a_project_that_runs(shop: Path) -> None:
+    made = world.mlctl(shop, "init", "odd", "--from", "raw/odd.parquet", "--label", "plan=gold")
+    assert made.returncode == 0, made.stderr
+
+    done = world.mlctl(shop, "run", "odd", "--json")
+
+    assert done.returncode in (0, 4), done.stderr
+    for column in ("born: a time", "tags: a model cannot read", "paid: a model cannot read", "no value: it has one"):
+        assert column in made.stderr
+    project = yaml.safe_load((shop / "projects/odd/project.yaml").read_text())
+    assert project["label"]["is"] == "gold"
+    assert project["entity"]["key"] == "Konto Nr"
+    assert json.loads((shop / ".mlctl/odd/checked/report.json").read_text())["findings"] == []
+    assert json.loads(done.stdout)["metrics"]["roc_auc"] > 0.7
+
+
+def test_moments_that_are_named_teach_and_judge_and_files_beside_the_workspace_are_found(shop: Path) -> None:
+    moments = ("--train", "2024-06-01", "--train", "2024-07-01", "--test", "2024-10-01")
+    label = ("--label", "none purchases 60d")
+    made = world.mlctl(shop / "raw", "init", "named", "--from", "purchases.csv", *label, *moments)
+
+    assert made.returncode == 0, made.stderr
+    project = yaml.safe_load((shop / "projects/named/project.yaml").read_text())
+    assert [str(day) for day in project["split"]["train"]] == ["2024-06-01", "2024-07-01"]
+    assert [str(day) for day in project["split"]["test"]] == ["2024-10-01"]
+    assert project["sources"]["purchases"]["path"] == "raw/purchases.csv"
+
+
 @pytest.mark.parametrize(
     ("words", "why"),
     [
@@ -89,6 +133,37 @@ def test_a_table_without_a_key_gets_numbered_rows_and_what_tells_the_label_is_le
         (("--from", "raw/fees.parquet", "--label", "Churn", "--entity", "nobody"), "the columns are"),
         (("--from", "raw/purchases.csv", "--label", "none purchases 900d"), "too few"),
         (("--from", "raw/purchases.csv", "--label", "none sales 60d"), "the tables are purchases"),
+        (("--from", "raw/odd.parquet", "--label", "plan"), "a label has two; name the one to be foretold"),
+        (("--from", "raw/odd.parquet", "--label", "plan=tinn"), "did you mean 'tin'?"),
+        (
+            ("--from", "raw/fees.parquet", "--label", "Churn", "--test", "2025-01-01"),
+            "moments belong to a label by a rule",
+        ),
+        (
+            ("--from", "raw/purchases.csv", "--label", "none purchases 60d", "--test", "2035-01-01"),
+            "the rows lie between",
+        ),
+        (
+            ("--from", "raw/purchases.csv", "--label", "none purchases 60d", "--test", "soon"),
+            "a day such as 2025-07-01",
+        ),
+        (
+            (
+                "--from",
+                "raw/purchases.csv",
+                "--label",
+                "none purchases 60d",
+                "--train",
+                "2024-08-01",
+                "--test",
+                "2024-09-01",
+            ),
+            "a label looks 60 days ahead",
+        ),
+        (
+            ("--from", "raw/fees.parquet", "--from", "raw/clients.csv", "--label", "Churn", "--entity", "client_id"),
+            "fees holds the label and has no client_id",
+        ),
     ],
 )
 def test_what_is_missing_is_asked_for_and_nothing_is_written(shop: Path, words: tuple[str, ...], why: str) -> None:
@@ -97,6 +172,23 @@ def test_what_is_missing_is_asked_for_and_nothing_is_written(shop: Path, words: 
     assert done.returncode == 2, done.stderr
     assert why in done.stderr
     assert not (shop / "projects/never").exists()
+
+
+def test_a_draft_is_written_once_and_holds_for_the_data(shop: Path) -> None:
+    done = world.mlctl(shop / "raw", "discover", "purchases.csv", "clients.csv", "--write", "projects/later")
+
+    assert done.returncode == 0, done.stderr
+    drafted = yaml.safe_load((shop / "projects/later/draft.yaml").read_text())
+    assert drafted["sources"]["clients"]["path"] == "raw/clients.csv"
+    assert set(drafted["checks"]) == {"purchases", "clients"}
+    questions = (shop / "projects/later/questions.md").read_text().splitlines()
+    assert [f"  ask       {line[2:]}" for line in questions if line.startswith("- ")] == [
+        line for line in done.stderr.splitlines() if line.startswith("  ask")
+    ]
+    again = world.mlctl(shop, "discover", "raw/clients.csv", "--write", "projects/later")
+    assert again.returncode == 2
+    assert "draft.yaml is there already" in again.stderr
+    assert yaml.safe_load((shop / "projects/later/draft.yaml").read_text()) == drafted
 
 
 def test_discovery_tells_types_persons_joins_and_questions(shop: Path) -> None:
