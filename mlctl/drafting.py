@@ -130,7 +130,7 @@ def _line_of(column: ColumnProfile) -> str:
     """A column on one line: type, values, span and what is guessed of it."""
     missing = f", {column.missing / column.rows:.1%} missing" if column.missing else ""
     span = f", {column.least} to {column.most}" if column.least is not None else ""
-    if column.quantiles:
+    if column.quantiles and not column.is_time and not column.names_a_key:
         span += f", half of them at most {column.quantiles[2]:g}"
     if not span and column.examples:
         span = f", such as {listed([example[:_EXAMPLE_MOST] for example in column.examples], 3)}"

@@ -171,7 +171,9 @@ def profile(name: str, table: pl.DataFrame) -> TableProfile:
     time = _time(columns)
     entity = _entity(columns, key)
     kind, evidence = _kind_of_data(columns, key, time, entity, table.height)
-    grain = f"one row for each {' and '.join(key)}" if key else "no column or pair of columns tells the rows apart"
+    grain = (
+        f"one row for each {' and '.join(key)}" if key else "no key-like column or pair of them tells the rows apart"
+    )
     evidence = (grain, *evidence)
     if duplicates:
         evidence = (*evidence, f"{duplicates:,} rows repeat an earlier one in every column")

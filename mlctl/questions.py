@@ -59,7 +59,7 @@ def _of_time(told: TableProfile, source: Mapping[str, Any]) -> Iterator[str]:
 
 def _of_rows(told: TableProfile) -> Iterator[str]:
     if not told.key:
-        yield f"{told.name}: no column or pair of columns identifies a row. What does?"
+        yield f"{told.name}: no key-like column or pair of them identifies a row. What does?"
     if told.duplicates:
         yield f"{told.name}: {told.duplicates:,} rows repeat others exactly. Are they delivered twice, or two events?"
 

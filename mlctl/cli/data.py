@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mlctl.cli._app import AsJson, Project, app, enter, enter_workspace, state
-from mlctl.errors import ConfigError
+from mlctl.errors import ConfigError, listed
+
+if TYPE_CHECKING:
+    from mlctl.workspace import Places
 
 contract_app = typer.Typer(no_args_is_help=True, help="Data contracts in the open standard ODCS 3.1.")
 app.add_typer(contract_app, name="contract", rich_help_panel="Look")
@@ -81,7 +84,7 @@ def init(  # noqa: PLR0913  (options of a command line are named)
 
 @app.command(rich_help_panel="Look")
 def dictionary(
-    project: Project,
+    project: Annotated[str | None, typer.Argument(metavar="[PROJECT]", help="default: the only project")] = None,
     what: Annotated[str | None, typer.Argument(metavar="[SOURCE[.COLUMN]]", help="default: everything")] = None,
     format: Annotated[str, typer.Option(help="table, json or md")] = "table",
 ) -> None:
@@ -91,12 +94,24 @@ def dictionary(
 
     if format not in ("table", "json", "md"):
         raise ConfigError.bad_argument(f"--format {format}", "it is one of table, json, md")
-    places = enter(project, format == "json")
+    places, what = _project_and(project, what, format == "json")
     entries = words.entries(places, config.compose(places).project, what)
     if format == "json":
         console.json_data({"format_version": "1.0", "columns": [vars(entry) for entry in entries]})
     else:
         console.data(words.markdown(entries)) if format == "md" else console.dictionary_table(entries)
+
+
+def _project_and(project: str | None, what: str | None, json: bool) -> tuple[Places, str | None]:
+    """The project and the rest; where the workspace has one project alone, it need not be named."""
+    from mlctl.workspace import projects, root_above
+
+    known = projects(root_above(Path.cwd()))
+    if len(known) == 1 and what is None and Path(project or known[0]).name != known[0]:
+        project, what = known[0], project
+    if project is None and len(known) != 1:
+        raise ConfigError.bad_argument("dictionary", f"name a project: {listed(known)}", "mlctl dictionary NAME")
+    return enter(project or known[0], json), what
 
 
 @contract_app.command("export")

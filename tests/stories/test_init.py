@@ -216,3 +216,30 @@ def test_the_dictionary_tells_who_reads_a_column_and_what_was_found(workspace: P
     assert entry["readers"] == ["features.spend", "model"]
     assert world.mlctl(workspace, "dictionary", "shop", "orders.amount").returncode == 2
     assert "| `orders.order_id` |" in world.mlctl(workspace, "dictionary", "shop", "--format", "md").stdout
+
+
+def test_what_was_found_about_a_key_stands_in_the_dictionary_and_the_only_project_need_not_be_named(
+    tmp_path: Path,
+) -> None:
+    folder = world.make_workspace(tmp_path / "workspace")
+    raw = "order_id,customer_id,ordered_at,euro\n"
+    rows = [f"o{i % 7},c{i},2024-01-0{i % 9 + 1}T10:00:00Z,{i}\n" for i in range(9)]
+    (folder / "orders.csv").write_text(raw + "".join(rows))
+    project = yaml.safe_load((folder / "projects/shop/project.yaml").read_text())
+    project["sources"]["paid"] = {"kind": "csv", "path": "orders.csv", "time": "ordered_at"}
+    once = {"kind": "unique", "source": "paid", "columns": ["order_id"], "severity": "warn"}
+    project["checks"] = {"once": once}
+    (folder / "projects/shop/project.yaml").write_text(yaml.safe_dump(project, sort_keys=False))
+    for stage in ("ingest", "compose", "check"):
+        done = world.mlctl(folder, stage, "shop")
+        assert done.returncode == 0, done.stderr
+
+    told = world.mlctl(folder, "dictionary", "paid", "--format", "json")
+
+    assert told.returncode == 0, told.stderr
+    found = {column["column"]: column for column in json.loads(told.stdout)["columns"]}
+    assert set(found) == {"order_id", "customer_id", "ordered_at", "euro"}
+    # o0 and o1 stand twice among nine rows of seven names
+    assert found["order_id"]["finding"].startswith("warn: ")
+    assert found["euro"]["finding"] == ""
+    assert found["order_id"]["readers"] == ["checks.once"]
