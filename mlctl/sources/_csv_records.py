@@ -95,9 +95,8 @@ def _plainly(options: CsvOptions, file: Piece, data: bytes, shape: Shape) -> Rec
     first = [str(name) for name in table.row(0)]
     header = _header(options, file, first)
     begin = 1 if options.header else 0
-    return Records(
-        file, table[begin:].rename(dict(zip(table.columns, header, strict=True))), shape.lines[begin:].tolist()
-    )
+    named = table[begin:].rename(dict(zip(table.columns, header, strict=True)))
+    return Records(file, named, (shape.lines[begin:] + options.skip).tolist())
 
 
 def _strictly(options: CsvOptions, file: Piece, body: str) -> Records:

@@ -130,6 +130,14 @@ def test_a_wrong_time_in_a_folder_is_told_with_its_file_and_line(tmp_path: Path)
         read("csv", path=str(tmp_path), time="at", time_zone="UTC")
 
 
+def test_lines_are_counted_from_the_first_of_the_file_by_either_reader(tmp_path: Path) -> None:
+    text = "a title\n\na,b\n1,1\n2,x\n"
+    with pytest.raises(DataError, match=r"such as 'x' on line 5 of orders\.csv"):
+        read_csv(tmp_path, text, skip=2, types={"b": "integer"})
+    with pytest.raises(DataError, match=r"such as 'x' on line 6 of orders\.csv"):
+        read_csv(tmp_path, text.replace("\n2", "\n\n2"), skip=2, types={"b": "integer"})
+
+
 def test_a_file_that_changes_while_it_is_read_is_noticed(tmp_path: Path) -> None:
     path = tmp_path / "1.csv"
     path.write_text("a\n1\n")
