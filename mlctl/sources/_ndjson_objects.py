@@ -85,9 +85,16 @@ def tables_of(options: FileOptions, read: Sequence[Objects]) -> list[pl.DataFram
 
     types: dict[str, Any] = {}
     places: dict[str, str] = {}
+    # a plain value of a type that its column has had already changes nothing
+    seen: set[tuple[str, type, bool]] = set()
     for part in read:
         for row, line in zip(part.rows, part.lines, strict=True):
             for name, value in row.items():
+                kind = (name, type(value), type(value) is int and not -_EXACT <= value <= _EXACT)
+                if kind in seen:
+                    continue
+                if not isinstance(value, dict | list):
+                    seen.add(kind)
                 known = types.get(name, pl.Null())
                 merged = _merged(known, _type_of(value))
                 if merged is None:
