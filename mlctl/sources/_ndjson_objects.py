@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from array import array
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from mlctl.errors import DataError, first_line
@@ -140,6 +142,11 @@ def _fraction(text: str) -> float:
     value = float(text)
     if math.isinf(value):
         raise ValueError(f"{text[:40]} is too large for a number")
+    if value == 0 and re.search(r"[1-9]", re.split("[eE]", text)[0]):
+        raise ValueError(f"{text[:40]} is too small for a number")
+    # a whole number that was written with a fraction, such as an id that went through a table of floats
+    if abs(value) > _EXACT and Decimal(text) != Decimal(repr(value)):
+        raise ValueError(f"{text[:40]} has more digits than a number holds; write it as a text")
     return value
 
 
