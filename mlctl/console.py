@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from mlctl.backfill import Advance, Done, Preflight
+    from mlctl.discovery import Draft
     from mlctl.errors import MlctlError
     from mlctl.flow import Run, Tell
+    from mlctl.scaffold import Made
 
 
 @cache
@@ -331,6 +333,60 @@ def freshness_table(ages: Mapping[str, Sequence[Any]]) -> None:
             newest = age.newest or "no time"
             readers = listed(age.readers, 6) or "nothing"
             table.add_row(project, age.source, newest, f"{age.age_hours:,.1f} h", age.max_age or "", state, readers)
+    _data().print(table)
+
+
+def discovered(draft: Draft) -> None:
+    """What discovery drafts, on stdout as YAML; how tables join and what to ask, as words."""
+    from mlctl.scaffold import check_lines, source_lines
+
+    lines = []
+    for name, found in draft.tables.items():
+        told = found.profile
+        lines.append(
+            f"# {name}: {told.rows:,} rows x {len(told.columns)} columns, {told.kind}: {'; '.join(told.evidence)}"
+        )
+        for column in told.columns:
+            missing = f", {column.missing:,} missing" if column.missing else ""
+            why = f"  ({'; '.join(column.evidence)})" if column.evidence else ""
+            span = f"{column.least} to {column.most}" if column.least is not None else listed(column.examples, 3)
+            lines.append(f"#   {column.name}: {column.kind}, {column.values:,} values{missing}, {span}{why}")
+    lines += [*source_lines(draft, ""), *check_lines(draft)]
+    lines += [f"# join: {j.left} = {j.right} ({j.form}; {j.left_share:.0%} of the left known)" for j in draft.joins]
+    data(_safe("\n".join(lines)))
+    for question in draft.questions():
+        words(f"  ask       {question}")
+
+
+def initialised(made: Made, name: str) -> None:
+    """What init wrote, what it left out, and what to type next."""
+    words(
+        f"  init      {made.folder}/project.yaml ({made.kind} data) and README.md with {len(made.questions)} questions"
+    )
+    for column, why in made.left_out.items():
+        words(f"  left out  {column}: {why}")
+    words(f"  next      mlctl run projects/{name}")
+
+
+def dictionary_table(entries: Sequence[Any]) -> None:
+    """The dictionary on stdout."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, padding=(0, 2), header_style="bold")
+    for heading in ("column", "type", "meaning", "owner", "read by", "last finding"):
+        table.add_column(heading, overflow="fold")
+    for entry in entries:
+        about = entry.about + (f" [{entry.unit}]" if entry.unit else "") + (" (personal)" if entry.pii else "")
+        cells = [
+            f"{entry.source}.{entry.column}",
+            entry.type,
+            about,
+            entry.owner,
+            ", ".join(entry.readers),
+            entry.finding,
+        ]
+        table.add_row(*[Text(_safe(cell)) for cell in cells])
     _data().print(table)
 
 

@@ -96,7 +96,7 @@ class Shelf:
         for partition in range(self.partitions):
             for stretch in self._stretches(asked, prints):
                 parts = [pl.scan_parquet(self.path(block.id, partition)).select(names) for block, names in stretch]
-                rows = pl.scan_parquet(self.path(stretch[0][0].id, partition)).select(pl.nth(0), AS_OF)
+                rows = pl.scan_parquet(self.path(stretch[0][0].stretch, partition))
                 together = pl.concat([rows, *parts], how="horizontal")
                 inside = pl.col(AS_OF).to_physical().is_between(asked.first_us, end, closed="left")
                 frames.append(together.filter(inside))

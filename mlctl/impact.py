@@ -16,7 +16,20 @@ from mlctl.spec import Project
 
 _SQL: Final = frozenset({"where", "that", "sql", "condition"})
 _NO_COLUMNS: Final = frozenset(
-    {"kind", "source", "target", "about", "windows", "values", "max_age", "severity", "repair", "rule"}
+    {
+        "kind",
+        "source",
+        "target",
+        "about",
+        "windows",
+        "values",
+        "one_of",
+        "exclude",
+        "max_age",
+        "severity",
+        "repair",
+        "rule",
+    }
 )
 
 
@@ -80,7 +93,8 @@ def _features(project: Project, source: str, column: str) -> Mapping[str, frozen
 
 def _is_key(project: Project, source: str, column: str) -> bool:
     """Whether every aggregate of the source reads the column, named or not."""
-    return column in (project.entity.key, project.sources[source].time_column())
+    options = project.sources[source]
+    return column in (project.entity.key, options.time_column(), options.knowledge_time)
 
 
 def _is_made(name: str, made: Mapping[str, frozenset[str] | None], features: list[str]) -> bool:

@@ -49,6 +49,11 @@ class Block:
     step_us: int
     count: int
 
+    @property
+    def stretch(self) -> str:
+        """The moments as a name: blocks of one stretch have the same rows, which stand once beside them."""
+        return f"spine-{self.first_us}-{self.step_us}-{self.count}"
+
     def moments(self) -> Array:
         """[count] the moments in microseconds since 1970."""
         import numpy as np
@@ -111,8 +116,12 @@ class Job:
         scans = self.scans()
         return {source: scans[source].select(names).clear().collect() for source, names in columns.items()}
 
+    def spine(self, partition: int) -> Path:
+        """The file of one partition's rows: key and `as_of`."""
+        return self.path(partition).with_name(f"{self.block.stretch}.parquet")
+
     def path(self, partition: int) -> Path:
-        """The file of one partition."""
+        """The file of one partition's columns, in the order of its rows."""
         return Path(self.folder) / f"part-{partition:04d}" / f"{self.block.id}.parquet"
 
 
@@ -155,17 +164,25 @@ def compute_partition(
 
     began = time.monotonic()
     moments = job.block.moments()
-    made = values(plan, histories, Spine.grid(people.height, moments)).select(job.block.columns)
+    rows = values(plan, histories, Spine.grid(people.height, moments)).select(job.block.columns)
     first = people[FIRST_US].to_numpy()
-    keys = people[people.columns[0]]
-    as_of = pl.Series(AS_OF, np.tile(moments, people.height)).cast(pl.Datetime("us", "UTC"))
-    spine = pl.DataFrame([keys.gather(np.repeat(np.arange(people.height, dtype=np.uint32), len(moments))), as_of])
-    rows = pl.concat([spine, made], how="horizontal")
+    known = None
     if people.height and first.max() >= moments[0]:
         # nobody has features at moments at which nobody knew him
-        rows = rows.filter(pl.Series(np.repeat(first, len(moments)) < as_of.to_physical().to_numpy()))
-    write_with(job.path(partition), lambda path: rows.write_parquet(path, compression="lz4"))
+        known = pl.Series(np.repeat(first, len(moments)) < np.tile(moments, people.height))
+        rows = rows.filter(known)
+    if not job.spine(partition).is_file():
+        keys = people[people.columns[0]].gather(np.repeat(np.arange(people.height, dtype=np.uint32), len(moments)))
+        as_of = pl.Series(AS_OF, np.tile(moments, people.height)).cast(pl.Datetime("us", "UTC"))
+        spine = pl.DataFrame([keys, as_of])
+        _write(job.spine(partition), spine if known is None else spine.filter(known))
+    # written last: a block's file that is there is whole, and so is its spine
+    _write(job.path(partition), rows)
     return Receipt(partition, rows.height, time.monotonic() - began)
+
+
+def _write(path: Path, rows: pl.DataFrame) -> None:
+    write_with(path, lambda temporary: rows.write_parquet(temporary, compression="lz4"))
 
 
 def compute_from_tables(

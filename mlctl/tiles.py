@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -40,13 +40,18 @@ class Tiles:
     folder: Path
     partitions: int
     entities: int
+    _people: dict[tuple[object, ...], pl.DataFrame] = field(default_factory=dict, repr=False)
 
     def people(self, partition: int) -> pl.DataFrame:
         """A partition's entities. Grain: one entity, sorted by key: the key as text, and `FIRST_US`."""
         import polars as pl
 
-        everybody = pl.scan_parquet(self.folder / "people.parquet").filter(pl.col(PARTITION) == partition)
-        return everybody.drop(PARTITION, ENTITY).collect()
+        # two threads may both read it, to the same end
+        if not self._people:
+            everybody = pl.read_parquet(self.folder / "people.parquet").drop(ENTITY)
+            self._people.update(everybody.partition_by(PARTITION, as_dict=True, include_key=False))
+            self._people[()] = everybody.drop(PARTITION).clear()
+        return self._people.get((partition,), self._people[()])
 
     def histories(self, plan: Plan, partition: int, keys: pl.Series) -> dict[str, Events]:
         """The events of a partition's entities, of each source that the plan reads.

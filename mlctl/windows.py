@@ -57,7 +57,9 @@ class Spine:
         count = len(self.moments)
         steps = np.diff(self.moments)
         if count > 1 and (steps == steps[0]).all():
-            place = np.clip((moment - self.moments[0]) // steps[0] + 1, 0, count)
+            place = (moment - (self.moments[0] - steps[0])) // steps[0]
+            np.maximum(place, 0, out=place)
+            np.minimum(place, count, out=place)
         else:
             place = np.searchsorted(self.moments, moment, side="right")
         return np.asarray(entity.astype(np.int64) * count + place)

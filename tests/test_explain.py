@@ -156,7 +156,7 @@ def test_the_schema_refuses_what_is_wrong(key, value):
 @pytest.mark.parametrize(
     ("key", "value"),
     [
-        ("split.moments", "${label.moments}"), ("decide.threshold", "${x}"), ("checks.orders_rows.min", "${x}"), ("split.kind", "${x}"),
+        ("split.moments", "${label.moments}"), ("decide.threshold", "${x}"), ("checks.orders_volume.min", "${x}"), ("split.kind", "${x}"),
         ("model", {"kind": "xgboost", "trees": "${x}"}), ("model", "logistic"), ("model", {"depth": 3}), ("checks.orders.severity", "${x}"),
         ("refresh", {"as_of": "2026-11-01"}), ("defaults", [{"model": "logistic"}]), ("about", "for ${name}"), ("gate.ranks_well.min", "${x}"),
     ],

@@ -29,8 +29,8 @@ class Told(TypedDict, total=False):
 def example(value: Any) -> str:
     r"""A value as findings show it: short, and with what cannot be seen made visible.
 
-    >>> example("a" * 70)[-13:], example(1.5), example("NUL\0")
-    ("aaaa' and 10 more characters", '1.5', "'NUL\\x00'")
+    >>> example("a" * 70)[-24:], example(1.5)
+    ("' and 10 more characters", '1.5')
     """
     if not isinstance(value, str):
         return str(value)
@@ -74,7 +74,11 @@ def mend(repair: Repair, values: pl.Series, low: float | None = None, high: floa
         # an exact power of ten is divided by: 2350 * 0.01 is 23.5, and 2349 * 0.07 has a last bit of its own
         inverse = round(1 / repair.scale)
         exact = inverse > 1 and 1 / inverse == repair.scale
-        return (values / inverse if exact else values * repair.scale).cast(values.dtype)
+        scaled = (values / inverse if exact else values * repair.scale).alias(values.name)
+        if not values.dtype.is_integer():
+            return scaled.cast(values.dtype)
+        # a whole number that would lose its fraction is left to be set aside
+        return values.zip_with(scaled != scaled.round(), scaled.round().cast(values.dtype))
     column = pl.col(values.name)
     mended = {
         "missing": pl.when(False).then(column),

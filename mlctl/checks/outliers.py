@@ -15,6 +15,7 @@ from pydantic import Field
 
 from mlctl.checks import CheckOptions, Context, Scale, needed
 from mlctl.checks._findings import Told, of_rows
+from mlctl.checks._times import time_column
 from mlctl.checks._units import Stretch, stretches
 from mlctl.errors import DataError
 from mlctl.findings import Finding, Severity
@@ -58,7 +59,7 @@ def check(options: Options, table: pl.DataFrame, context: Context) -> list[Findi
     """
     import polars as pl
 
-    needed(options.source, table, options.column, *options.by, *([options.time] if options.time else []))
+    needed(options.source, table, options.column, *options.by)
     numbers = table[options.column]
     if numbers.null_count() == len(numbers):
         numbers = numbers.cast(pl.Float64)
@@ -68,6 +69,7 @@ def check(options: Options, table: pl.DataFrame, context: Context) -> list[Findi
     code = f"{options.source}.{options.column}"
     findings, in_stretches = [], set[int]()
     if options.time is not None:
+        time_column(options.source, options.time, table, context)
         context.saw(f"{code}.unit", len(numbers))
         for stretch in stretches(table, options.column, options.time, options.by, options.every):
             findings += _unit(options, f"{code}.unit", table, stretch)

@@ -13,6 +13,7 @@ from pydantic import Field
 
 from mlctl.checks import CheckOptions, Context, needed, of_whole
 from mlctl.checks._findings import example
+from mlctl.checks._times import time_column
 from mlctl.findings import Finding
 from mlctl.times import Duration, duration
 
@@ -47,9 +48,11 @@ def check(options: Options, table: pl.DataFrame, context: Context) -> list[Findi
     """One finding for each column and rule.
 
     Raises:
-        DataError: A column is missing.
+        DataError: A column is missing, or the time holds no moments.
     """
-    needed(options.source, table, *options.columns, *([options.time] if options.time else []))
+    needed(options.source, table, *options.columns)
+    if options.time is not None:
+        time_column(options.source, options.time, table, context)
     findings = []
     for name in options.columns:
         column, code, where = table[name], f"{options.source}.{name}", f"column {name}"

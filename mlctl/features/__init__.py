@@ -188,8 +188,11 @@ def millionths(values: Array) -> Array:
     """
     import numpy as np
 
-    scaled = np.rint(np.nan_to_num(values, nan=0.0, posinf=np.inf, neginf=-np.inf) * FIXED_POINT)
-    largest = float(np.abs(scaled).max(initial=0.0))
+    scaled = np.rint(values * FIXED_POINT)
+    missing = np.isnan(scaled)
+    if missing.any():
+        scaled[missing] = 0.0
+    largest = float(np.maximum(scaled.max(initial=0.0), -scaled.min(initial=0.0)))
     if not np.isfinite(largest):
         raise OverflowError("it holds an infinity")
     if largest * len(scaled) >= _EXACT_MOST and float(np.abs(scaled).sum()) >= _EXACT_MOST:

@@ -54,6 +54,9 @@ class SourceOptions(Record):
     time_format: str | None = Field(
         default=None, description="strptime format of a text time, such as %Y%m%d; the default is ISO 8601"
     )
+    row_key: str | None = Field(
+        default=None, description="name of a column that numbers the rows as they are read, for tables without a key"
+    )
     knowledge_time: str | None = Field(
         default=None,
         description="column of the moment from which the row was known, where rows arrive after their event time",

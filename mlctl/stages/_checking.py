@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlctl import kinds, quarantine
 from mlctl.checks import Context
-from mlctl.errors import IntegrityError, listed
+from mlctl.errors import DataError, IntegrityError, listed
 from mlctl.findings import Finding, of_severity
 from mlctl.spec import Project
 from mlctl.stages._drift import with_readers
@@ -41,15 +41,20 @@ class Outcome:
 def run_checks(project: Project, tables: Mapping[str, pl.DataFrame], context: Context) -> Outcome:
     """Runs every check of a project in the order of the YAML.
 
+    A check that cannot be run on its table is a finding of severity `fail`.
+
     Raises:
-        DataError: A check cannot be run on its table.
         IntegrityError: A rule did not run, or did not see every row.
     """
     outcome = Outcome(dict(tables), {name: [] for name in tables}, of_source={name: [] for name in tables})
     for name, options in project.checks.items():
         kind = kinds.load("checks", options.kind)
         own = replace(context, tables=outcome.tables, ran={})
-        findings = kind.check(options, outcome.tables[options.source], own)
+        try:
+            findings = kind.check(options, outcome.tables[options.source], own)
+        except DataError as error:
+            # told with everything else: often a column is gone, and the contract says more about it
+            findings = [_not_run(name, options, error)]
         _prove(name, options, own, outcome.tables[options.source].height, findings)
         outcome.ran[name] = own.ran
         outcome.of_source[options.source].append(name)
@@ -58,6 +63,11 @@ def run_checks(project: Project, tables: Mapping[str, pl.DataFrame], context: Co
         table = outcome.tables[options.source]
         outcome.findings[options.source] += [with_readers(project, options.source, table, one) for one in findings]
     return outcome
+
+
+def _not_run(name: str, options: Any, error: DataError) -> Finding:
+    why = f" ({error.why})" if error.why else ""
+    return Finding("fail", f"{options.source}.{name}.not_run", f"check {name}", f"{error.what}{why}", "a run")
 
 
 def _prove(name: str, options: Any, context: Context, rows: int, findings: Iterable[Finding]) -> None:

@@ -122,6 +122,9 @@ def _read(name: str, options: Any, as_of: datetime, earlier: Earlier | None) -> 
         table: pl.DataFrame = lazy.collect()
     except pl.exceptions.PolarsError as error:
         raise DataError.not_of_kind(name, options.kind, str(getattr(options, "path", "")), first_line(error)) from error
+    if options.row_key is not None:
+        number = pl.int_range(pl.len()).cast(pl.String).str.zfill(9)
+        table = table.with_columns(number.alias(options.row_key))
     if table.height == 0:
         raise DataError.empty(name, str(getattr(options, "path", f"sources.{name}")))
     for column in options.key:

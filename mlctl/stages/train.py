@@ -100,14 +100,14 @@ def _held_out(project: Project, rows: pl.DataFrame, columns: list[str]) -> pl.Da
     parts = []
     for fold in sorted(rows[FOLD].unique()):
         learnt, others = _table(rows.filter(pl.col(FOLD) != fold), columns)
-        judged = rows.with_row_index("row").filter(pl.col(FOLD) == fold)
+        judged = rows.with_row_index("/row").filter(pl.col(FOLD) == fold)
         matrix = encoding.encode(learnt, judged.select(columns))
         scores = {
             name: runtime.score_onnx(_fit(options, others).onnx, matrix).astype("float64")
             for name, options in ladder(project).items()
         }
-        parts.append(pl.DataFrame({"row": judged["row"], **scores}))
-    return pl.concat(parts).sort("row").drop("row")
+        parts.append(pl.DataFrame({"/row": judged["/row"], **scores}))
+    return pl.concat(parts).sort("/row").drop("/row")
 
 
 def ladder(project: Project) -> dict[str, Any]:

@@ -22,7 +22,8 @@ generations
 sources checks features models metrics
 events
 snapshot
-windows plan encoding intervals runtime schema_drift
+windows plan encoding intervals runtime schema_drift profile
+discovery
 compute impact
 partition
 tiles
@@ -30,7 +31,7 @@ history engines
 decide release gates
 serving
 stages
-flow backfill leakcheck freshness explain doctor github
+flow backfill leakcheck freshness scaffold dictionary odcs explain doctor github
 console
 cli
 """.split("\n")
