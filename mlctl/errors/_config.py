@@ -111,6 +111,16 @@ class ConfigError(MlctlError):
         return cls(f"{argument!r} cannot be followed", where="command line", why=why, next_step=next_step)
 
     @classmethod
+    def unknown_database(cls, key: str) -> ConfigError:
+        """A connection string of a database that cannot be read; it is not shown, it may hold a password."""
+        return cls(
+            "the connection string names no database that can be read",
+            where=key,
+            why="it is neither postgresql://... nor sqlite:///FILE",
+            next_step=f"correct {key}, or the environment variable that it names",
+        )
+
+    @classmethod
     def missing_environment(cls, name: str, key: str) -> ConfigError:
         """`${oc.env:NAME}` names a variable that is not set."""
         return cls(

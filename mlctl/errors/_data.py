@@ -13,12 +13,12 @@ class DataError(MlctlError):
     exit_code = 3
 
     @classmethod
-    def missing_file(cls, source: str, path: str) -> DataError:
-        """A file source names a path where nothing is."""
+    def missing_file(cls, source: str, path: str, key: str = "path") -> DataError:
+        """A source names a file where nothing is; `key` is the option that names it."""
         return cls(
             f"source {source!r} reads a file that does not exist",
             where=path,
-            next_step=f"correct sources.{source}.path",
+            next_step=f"correct sources.{source}.{key}",
         )
 
     @classmethod

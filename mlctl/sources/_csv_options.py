@@ -19,7 +19,9 @@ class CsvOptions(FileOptions):
     )
     encoding: str = Field(default="utf-8", description="such as utf-8, latin-1, cp1252 or utf-16")
     skip: int = Field(default=0, ge=0, le=10_000, description="lines of titles before the header")
-    header: bool = Field(default=True, description="whether the first record names the columns; false needs names")
+    header: bool | None = Field(
+        default=None, description="whether the first record names the columns; they are said together with names"
+    )
     names: tuple[str, ...] = Field(default=(), description="names of all columns, instead of those of the header")
     decimal: Literal[".", ","] = Field(default=".", description="the character before the fraction of a number")
     thousands: str | None = Field(
@@ -37,8 +39,11 @@ class CsvOptions(FileOptions):
 
     @model_validator(mode="after")
     def _can_be_told_apart(self) -> CsvOptions:
-        if not self.header and not self.names:
+        if self.header is False and not self.names:
             raise ValueError("`header: false` needs the `names` of the columns")
+        if self.header is None and self.names:
+            # a guess would lose a row, or make one of a header
+            raise ValueError("`names` need `header`: false where the first record is a row, true where it is none")
         if len(set(self.names)) != len(self.names) or not all(name.strip() for name in self.names):
             raise ValueError("`names` must all be there, each once")
         if self.quote == self.delimiter or self.decimal == self.thousands:

@@ -94,10 +94,9 @@ def _plainly(options: CsvOptions, file: Piece, data: bytes, shape: Shape) -> Rec
         return None
     first = [str(name) for name in table.row(0)]
     header = _header(options, file, first)
-    begin = 1 if options.header else 0
-    return Records(
-        file, table[begin:].rename(dict(zip(table.columns, header, strict=True))), shape.lines[begin:].tolist()
-    )
+    begin = 0 if options.header is False else 1
+    named = table[begin:].rename(dict(zip(table.columns, header, strict=True)))
+    return Records(file, named, (shape.lines[begin:] + options.skip).tolist())
 
 
 def _strictly(options: CsvOptions, file: Piece, body: str) -> Records:
@@ -110,7 +109,7 @@ def _strictly(options: CsvOptions, file: Piece, body: str) -> Records:
     lines: array[int] = array("q")
 
     def rows() -> Iterator[list[str]]:
-        waiting = iter(() if options.header else (first,))
+        waiting = iter((first,) if options.header is False else ())
         for line, record in (entry for part in (waiting, records) for entry in part):
             if len(record) == len(header):
                 lines.append(line)
@@ -182,7 +181,7 @@ def _after_titles(options: CsvOptions, file: Piece, text: str) -> str:
 def _header(options: CsvOptions, file: Piece, record: list[str]) -> list[str]:
     """The columns' names, from the first record or as declared."""
     if not record:
-        raise _refused(options, file, "it has no header" if options.header else "it has no record")
+        raise _refused(options, file, "it has no record" if options.header is False else "it has no header")
     if options.names:
         if len(record) != len(options.names):
             why = f"its first record has {len(record)} values, and names are {len(options.names)}"
@@ -190,11 +189,12 @@ def _header(options: CsvOptions, file: Piece, record: list[str]) -> list[str]:
         return list(options.names)
     header = [_BROKEN_NAME.sub(" ", name.strip()) for name in record]
     if "" in header:
-        why = f"column {header.index('') + 1} of the header has no name; set names, or skip lines of titles"
+        which = header.index("") + 1
+        why = f"column {which} of the header has no name; set names and header: true, or skip lines of titles"
         raise _refused(options, file, why)
     twice = sorted({name for name in header if header.count(name) > 1})
     if twice:
-        raise _refused(options, file, f"the header names {listed(twice)} twice; set names")
+        raise _refused(options, file, f"the header names {listed(twice)} twice; set names and header: true")
     if all(_VALUE.fullmatch(name) for name in header):
         why = f"its first record is {listed(header)}, which are no names; set names, and header: false if it is a row"
         raise _refused(options, file, why)

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import unquote
 
 from pydantic import Field, field_validator
@@ -104,7 +104,11 @@ class Piece(NamedTuple):
         with fetching(self):
             if self.where.startswith("http"):
                 return _downloaded(self.where)
-            lines = pl.scan_lines(self.where, glob=False, storage_options=storage(self.options)).collect().to_series()
+            lines = (
+                pl.scan_lines(self.where, glob=False, storage_options=dict(self.options.storage_options) or None)
+                .collect()
+                .to_series()
+            )
             return "\n".join(lines).encode()
 
 
@@ -115,11 +119,6 @@ def is_remote(path: str) -> bool:
     (True, False, False)
     """
     return _REMOTE.match(path) is not None
-
-
-def storage(options: FileOptions) -> dict[str, Any]:
-    """What Polars is told of the store: what the YAML says, and few retries."""
-    return {"max_retries": 3, **options.storage_options}
 
 
 @contextmanager

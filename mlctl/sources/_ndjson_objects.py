@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from array import array
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from mlctl.errors import DataError, first_line
@@ -85,9 +87,16 @@ def tables_of(options: FileOptions, read: Sequence[Objects]) -> list[pl.DataFram
 
     types: dict[str, Any] = {}
     places: dict[str, str] = {}
+    # a plain value of a type that its column has had already changes nothing
+    seen: set[tuple[str, type, bool]] = set()
     for part in read:
         for row, line in zip(part.rows, part.lines, strict=True):
             for name, value in row.items():
+                kind = (name, type(value), type(value) is int and not -_EXACT <= value <= _EXACT)
+                if kind in seen:
+                    continue
+                if not isinstance(value, dict | list):
+                    seen.add(kind)
                 known = types.get(name, pl.Null())
                 merged = _merged(known, _type_of(value))
                 if merged is None:
@@ -133,6 +142,11 @@ def _fraction(text: str) -> float:
     value = float(text)
     if math.isinf(value):
         raise ValueError(f"{text[:40]} is too large for a number")
+    if value == 0 and re.search(r"[1-9]", re.split("[eE]", text)[0]):
+        raise ValueError(f"{text[:40]} is too small for a number")
+    # a whole number that was written with a fraction, such as an id that went through a table of floats
+    if abs(value) > _EXACT and Decimal(text) != Decimal(repr(value)):
+        raise ValueError(f"{text[:40]} has more digits than a number holds; write it as a text")
     return value
 
 

@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
+from mlctl.errors import ConfigError
+
 if TYPE_CHECKING:
     import polars as pl
 
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from mlctl.sources._sql_options import SqlOptions
 
 _LITERALS: Final = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|--[^\n]*|/\*.*?\*/", re.DOTALL)
+_DSN: Final = re.compile(r"postgres(?:ql)?://|sqlite:///.|(?!.*://)[\w ]*=.")
 _SELECT: Final = re.compile(r"\s*(?:select|with)\b[^;]*\Z", re.IGNORECASE)
 
 
@@ -96,14 +99,30 @@ def asked_of(options: SqlOptions) -> str:
     return f"({options.query}\n) AS asked"
 
 
+def whole(arrow: Any) -> Any:
+    """An Arrow table as a driver gives it, once every value is known to be one.
+
+    Drivers hand on bytes that are no UTF-8 as text; whoever reads such a text later fails, or crashes.
+
+    Raises:
+        pyarrow.ArrowException: A text is no UTF-8.
+    """
+    arrow.validate(full=True)
+    return arrow
+
+
 @contextmanager
 def opened(options: SqlOptions, dsn: str) -> Iterator[Asking]:
     """The transaction of the database that a dsn names; it is ended, and nothing of it stays.
 
     Raises:
+        ConfigError: The dsn is of another database, or none.
         DataError: The SQLite file is missing or is none, or the database does not have what is asked.
         ExternalError: The database does not answer.
     """
+    if not _DSN.match(dsn):
+        # an empty one would read whatever database the library finds by itself
+        raise ConfigError.unknown_database(f"sources.{options.name}.dsn")
     from mlctl.sources._sql_postgres import postgres
     from mlctl.sources._sql_sqlite import sqlite
 

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from mlctl.database import conninfo, masked, without_password
 from mlctl.errors import DataError, ExternalError
-from mlctl.sources._sql_asking import Asking, asked_of, quoted, text_literal
+from mlctl.sources._sql_asking import Asking, asked_of, quoted, text_literal, whole
 
 if TYPE_CHECKING:
     import polars as pl
@@ -34,6 +34,9 @@ _CASTS: Final = {"timestamptz": "TIMESTAMPTZ", "timestamp": "TIMESTAMP", "date":
 _TIMES: Final = tuple(_CASTS)
 _AWAY: Final = ("08", "53", "57", "58", "28")  # classes of SQLSTATE: connection, resources, operator, system, login
 _DIGITS: Final = 15  # every decimal of so many digits comes back from a float as it was
+# beyond these a float is zero, infinite, or has fewer digits
+_SMALLEST: Final = 1e-300
+_LARGEST: Final = 1e300
 _ZONES: Final = timedelta(days=1)  # farther apart than any two zones
 
 
@@ -60,7 +63,7 @@ class Postgres(Asking):
     def rows(self, condition: str, names: Sequence[str] | None = None) -> pl.DataFrame:
         """The rows that fulfil a condition. Grain: one row of what is asked. Time: as the database has it."""
         kinds = {name: self.kinds[name] for name in names or self.kinds}
-        self._no_infinity(condition, [name for name, kind in kinds.items() if kind in _TIMES])
+        self._are_moments(condition, [name for name, kind in kinds.items() if kind in _TIMES])
         made = [
             quoted(name) if kind in _AS_THEY_ARE else f"{quoted(name)}::text AS {quoted(name)}"
             for name, kind in kinds.items()
@@ -100,15 +103,20 @@ class Postgres(Asking):
             ends.append(f"{column} >= {word} '{_written(window.start - beyond, word)}'")
         return f"({' AND '.join(ends)} OR {column} IS NULL)"
 
-    def _no_infinity(self, condition: str, times: Sequence[str]) -> None:
+    def _are_moments(self, condition: str, times: Sequence[str]) -> None:
+        """Refuses times that no calendar of Python or of a model's library can hold."""
         if not times:
             return
-        counts = ", ".join(f"count(*) FILTER (WHERE NOT isfinite({quoted(name)})) AS {quoted(name)}" for name in times)
-        found = self.table(f"SELECT {counts} FROM {self.asked} WHERE {condition}").row(0, named=True)
+        counts = []
+        for name in times:
+            column = quoted(name)
+            outside = f"{column} < '0001-01-01' OR {column} >= '10000-01-01'"
+            counts.append(f"count(*) FILTER (WHERE NOT isfinite({column}) OR {outside}) AS {column}")
+        found = self.table(f"SELECT {', '.join(counts)} FROM {self.asked} WHERE {condition}").row(0, named=True)
         for name, count in found.items():
             if count:
-                way_out = f"ask for nullif({name}, 'infinity') in a query"
-                why = f"column {name}: {count} values are infinity, which is no moment; {way_out}"
+                way_out = f"ask for nullif({name}, 'infinity'), or for the years you mean, in a query"
+                why = f"column {name}: {count} values are infinity or not of the years 1 to 9999; {way_out}"
                 raise DataError.bad_query(self._options.name, self.where, why)
 
     def _number(self, texts: pl.Series) -> pl.Series:
@@ -116,6 +124,8 @@ class Postgres(Asking):
 
         digits = texts.str.replace_all(r"[-.]", "").str.strip_chars_start("0").str.strip_chars_end("0").str.len_chars()
         exact = texts.str.contains(r"^-?[0-9.]+$") & (digits <= _DIGITS)
+        sizes = texts.cast(pl.Float64, strict=False).abs()
+        exact &= (digits == 0) | sizes.is_between(_SMALLEST, _LARGEST)
         wrong = texts.filter(~exact.fill_null(True))
         if len(wrong):
             example = f"{len(wrong)} numbers, such as {wrong[0]}"
@@ -129,7 +139,7 @@ class Postgres(Asking):
 
         try:
             self._cursor.execute(query)
-            return self._cursor.fetch_arrow_table() if fetch else None
+            return whole(self._cursor.fetch_arrow_table()) if fetch else None
         except (adbc_driver_manager.Error, OSError, pa.ArrowException) as error:
             why, state = without_password(self._dsn, error), getattr(error, "sqlstate", None)
             if state is None or state.startswith(_AWAY):

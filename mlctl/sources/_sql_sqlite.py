@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 from mlctl.errors import DataError, ExternalError, first_line
-from mlctl.sources._sql_asking import Asking, asked_of, quoted, text_literal
+from mlctl.sources._sql_asking import Asking, asked_of, quoted, text_literal, whole
 
 if TYPE_CHECKING:
     import polars as pl
@@ -104,7 +104,7 @@ class Sqlite(Asking):
         try:
             self._cursor.adbc_statement.set_options(**{"adbc.sqlite.query.batch_rows": str(max(batch, 1))})
             self._cursor.execute(query)
-            return self._cursor.fetch_arrow_table()
+            return whole(self._cursor.fetch_arrow_table())
         except (adbc_driver_manager.Error, OSError, pa.ArrowException) as error:
             why = first_line(error)
             if any(word in why for word in _AWAY):
@@ -125,7 +125,7 @@ def sqlite(options: SqlOptions, dsn: str) -> Iterator[Sqlite]:
 
     path = Path(dsn.removeprefix("sqlite:").removeprefix("///"))
     if not path.is_file():
-        raise DataError.missing_file(options.name, str(path))
+        raise DataError.missing_file(options.name, str(path), "dsn")
     try:
         connection = driver.connect(f"file:{quote(str(path.absolute()))}?mode=ro")
     except adbc_driver_manager.Error as error:

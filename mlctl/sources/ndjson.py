@@ -70,6 +70,9 @@ def take(options: Options, window: Window, earlier: Earlier | None = None) -> Ta
         same_columns(options.name, "ndjson", files, parts, options.absent == "missing"), how="vertical_relaxed"
     )
 
+    if not rows.columns:
+        raise DataError.not_of_kind(options.name, "ndjson", str(files[0]), "no line has an object with a key")
+
     def place(row: int) -> str:
         for part in read:
             if row < len(part.lines):

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from mlctl.errors import DataError, first_line
 from mlctl.sources import Earlier, Taken, Window
-from mlctl.sources._files import FileOptions, Piece, counted, fetching, same_columns, storage, unchanged
+from mlctl.sources._files import FileOptions, Piece, counted, fetching, same_columns, unchanged
 from mlctl.sources._times import in_window
 from mlctl.sources._widening import stacked
 
@@ -82,5 +82,6 @@ def _remote(options: Options, file: Piece) -> tuple[pl.DataFrame, int]:
     import polars as pl
 
     with fetching(file):
-        lazy = pl.scan_parquet(file.where, hive_partitioning=False, storage_options=storage(options))
+        given = dict(options.storage_options) or None
+        lazy = pl.scan_parquet(file.where, hive_partitioning=False, storage_options=given)
         return lazy.collect(), int(lazy.select(pl.len()).collect().item())

@@ -48,7 +48,7 @@ def scan(options: Options, window: Window) -> pl.LazyFrame:
     in every window.
 
     Raises:
-        ConfigError: The environment variable of the dsn is not set.
+        ConfigError: The environment variable of the dsn is not set, or it holds the dsn of another database.
         DataError: The table, a column or the SQLite file is missing, the query is refused, a value has no exact type
             here, or the rows are not as many as the database counts.
         ExternalError: The database does not answer.

@@ -106,7 +106,8 @@ def _earlier(places: Places, name: str, options: Any, as_of: datetime, asked: st
     path = places.data / f"{name}.parquet"
     if not path.is_file() or sha256_of_file(path) != here.sources[name]["sha256"]:
         return None
-    return Earlier(pl.read_parquet(path), here.as_of)
+    rows = pl.read_parquet(path)
+    return Earlier(rows.drop(options.row_key or [], strict=False), here.as_of)
 
 
 def _read(name: str, options: Any, as_of: datetime, earlier: Earlier | None) -> tuple[pl.DataFrame, str]:

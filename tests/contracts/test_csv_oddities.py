@@ -21,7 +21,7 @@ TITLES = ',,\r\nBeneficiaries of the year,,\r\nState,Code,TOTAL\r\nALABAMA,01,"1
 
 READ: dict[str, tuple[str | bytes, dict[str, Any], dict[str, list[Any]]]] = {
     "lines of titles before the header": (TITLES, {"skip": 2, "thousands": ","}, {"State": ["ALABAMA", "OHIO"], "Code": ["01", "02"], "TOTAL": [19582, 5]}),
-    "an empty cell in the header, named": ("a,b,,\n1,,,\n,2,,x\n", {"names": ["a", "b", "c", "d"]}, {"a": [1, None], "b": [None, 2], "c": [None, None], "d": [None, "x"]}),
+    "an empty cell in the header, named": ("a,b,,\n1,,,\n,2,,x\n", {"header": True, "names": ["a", "b", "c", "d"]}, {"a": [1, None], "b": [None, 2], "c": [None, None], "d": [None, "x"]}),
     "empty lines before the header": ("\n\n\na,b\n1,2\n", {}, {"a": [1], "b": [2]}),
     "no header": ("1,2,3\n4,5,6\n", {"header": False, "names": ["x", "y", "z"]}, {"x": [1, 4], "y": [2, 5], "z": [3, 6]}),
     "no header, and a line end inside": ('1,"2\n3"\r4,5\r', {"header": False, "names": ["x", "y"]}, {"x": [1, 4], "y": ["2\n3", "5"]}),
@@ -57,7 +57,7 @@ REFUSED: dict[str, tuple[str | bytes, dict[str, Any], str]] = {
     "an empty cell in the header": ("a,b,\n1,2,\n", {}, "column 3 of the header has no name; set names"),
     "numbers where names should be": ("1,2,3\n4,5,6\n", {}, "its first record is 1, 2, 3, which are no names; set names"),
     "a day and an amount where names should be": ("2025-01-01,1.5\n2025-01-02,2\n", {}, "which are no names"),
-    "too few names": ("a,b\n1,2\n", {"names": ["a"]}, "its first record has 2 values, and names are 1"),
+    "too few names": ("a,b\n1,2\n", {"header": True, "names": ["a"]}, "its first record has 2 values, and names are 1"),
     "a NUL character": ("a,b\n\0,2\n", {}, "it holds a NUL character at position 4"),
     "Latin-1 as UTF-8": ("a\n©\n".encode("latin-1"), {}, "byte 0xa9 at position 2 is not utf-8"),
     "UTF-16 as UTF-8": ("a\n1\n".encode("utf-16"), {}, "byte 0xff at position 0 is not utf-8"),
@@ -83,8 +83,9 @@ def test_what_is_no_table_is_refused_with_its_place(oddity: str, tmp_path: Path)
     "options",
     [
         {"header": False},
-        {"names": ["a", "a"]},
-        {"names": ["a", " "]},
+        {"names": ["a", "b"]},
+        {"header": True, "names": ["a", "a"]},
+        {"header": False, "names": ["a", " "]},
         {"quote": ","},
         {"decimal": ",", "thousands": ","},
     ],
@@ -128,6 +129,14 @@ def test_a_wrong_time_in_a_folder_is_told_with_its_file_and_line(tmp_path: Path)
     (tmp_path / "2.csv").write_text("id,at\n2,2025-01-01\n3,soon\n")
     with pytest.raises(DataError, match=r"1 values are not of the form ISO 8601, such as 'soon' on line 3 of 2\.csv"):
         read("csv", path=str(tmp_path), time="at", time_zone="UTC")
+
+
+def test_lines_are_counted_from_the_first_of_the_file_by_either_reader(tmp_path: Path) -> None:
+    text = "a title\n\na,b\n1,1\n2,x\n"
+    with pytest.raises(DataError, match=r"such as 'x' on line 5 of orders\.csv"):
+        read_csv(tmp_path, text, skip=2, types={"b": "integer"})
+    with pytest.raises(DataError, match=r"such as 'x' on line 6 of orders\.csv"):
+        read_csv(tmp_path, text.replace("\n2", "\n\n2"), skip=2, types={"b": "integer"})
 
 
 def test_a_file_that_changes_while_it_is_read_is_noticed(tmp_path: Path) -> None:

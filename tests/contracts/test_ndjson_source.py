@@ -1,7 +1,9 @@
 """NDJSON: every value of every line in a type that all have, or a refusal with file and line."""
 
 import json
+import math
 import random
+import struct
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -66,6 +68,10 @@ def test_the_type_of_the_last_of_many_rows_counts_and_ids_keep_their_letters(tmp
         ('{"a": 1}\n{"a": 2} {"a": 3}\n', "line 2 is no JSON at character 10: extra data"),
         ('{"a": "\\ud800"}\n', "line 1 is not UTF-8"),
         (b'{"a": 1}\n{"a": "\xf6"}\n', "line 2 is not UTF-8"),
+        ('{"a": 0.5}\n{"a": 12345678901234567.0}\n', "line 2: 12345678901234567.0 has more digits than a number holds"),
+        ('{"a": -1e-400}\n', "line 1: -1e-400 is too small for a number"),
+        ("{}\n{}\n", "no line has an object with a key"),
+        ("\n \n", "no line has an object with a key"),
         ('{"": 1}\n', "line 1: a key is empty"),
         ('{"a": {}}\n', "a holds objects without a single key"),
         ('{"a": 1}\n{"a": null}\n{"a": "1"}\n', "a is a text ('1') on line 3, and does not go together with a number (1) on line 1 of orders.ndjson"),
@@ -121,6 +127,26 @@ def test_what_was_written_is_read_or_refused(seed: int, tmp_path: Path) -> None:
     table = rows_of(tmp_path, "".join(json.dumps(row) + "\n" for row in written))
     names = dict.fromkeys(name for row in written for name in row)
     assert table.rows(named=True) == [{name: row.get(name) for name in names} for row in written]
+
+
+def test_numbers_that_floats_write_come_back_as_they_were(tmp_path: Path) -> None:
+    chance = random.Random(7)
+    numbers = [struct.unpack("<d", chance.randbytes(8))[0] for _ in range(3000)]
+    numbers = [number for number in numbers if math.isfinite(number)] + [5e-324, 1.7976931348623157e308, 2.0**60, -0.0]
+    found = rows_of(tmp_path, "".join(json.dumps({"n": number}) + "\n" for number in numbers))["n"].to_list()
+    assert [number.hex() for number in found] == [number.hex() for number in numbers]
+
+
+@pytest.mark.parametrize("cut", range(1, 24))
+def test_a_file_that_was_cut_off_anywhere_in_its_last_line_is_refused(cut: int, tmp_path: Path) -> None:
+    last = '{"id": "\u00fcber", "n": 1234}'.encode()
+    with pytest.raises(DataError, match="line 2"):
+        rows_of(tmp_path, b'{"id": "a", "n": 1}\n' + last[:-cut])
+
+
+def test_what_editors_and_other_systems_do_to_lines_changes_no_value(tmp_path: Path) -> None:
+    text = b'\xef\xbb\xbf{"id": "a\\u2028b", "n": 1}\r\n \t\r\n{"id": "\xc3\xa9\xe2\x80\xa8", "n": 2}'
+    assert rows_of(tmp_path, text).rows() == [("a\u2028b", 1), ("\u00e9\u2028", 2)]
 
 
 def test_the_lines_are_counted(tmp_path: Path) -> None:

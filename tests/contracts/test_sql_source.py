@@ -3,6 +3,8 @@
 import os
 import random
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
@@ -19,6 +21,7 @@ from pydantic import ValidationError
 from mlctl.database import server_url
 from mlctl.errors import ConfigError, DataError, ExternalError
 from mlctl.sources import Earlier, Taken, Window, sql
+from mlctl.sources._sql_asking import opened
 from tests.sources import ALL
 
 NOON = datetime(2025, 6, 1, 12, tzinfo=UTC)
@@ -110,6 +113,15 @@ def test_the_window_is_asked_of_the_database_and_exact_in_any_zone(postgres: Any
     assert days["day"].drop_nulls().unique().sort().to_list() == [window.start + timedelta(days=i) for i in range(7)]
     with pytest.raises(DataError, match=r"has no time zone and sources.orders declares none"):
         read(window, table="t", time="local")
+
+
+def test_rows_that_come_while_it_is_read_are_neither_counted_nor_read(postgres: Any, postgres_root: Path) -> None:
+    postgres("CREATE TABLE t (id int)")
+    postgres("INSERT INTO t VALUES (1)")
+    with opened(sql.Options(name="orders", dsn="x", table="t"), server_url(postgres_root)) as asking:
+        before = asking.count("true")
+        postgres("INSERT INTO t VALUES (2)")
+        assert (before, asking.rows("true").rows()) == (1, [(1,)])
 
 
 def test_an_infinite_moment_is_refused_with_its_count(postgres: Any) -> None:
@@ -228,6 +240,20 @@ def test_sqlite_is_opened_to_be_read_alone_and_a_missing_or_foreign_file_is_told
     with pytest.raises(DataError, match="not a database"):
         read(dsn=dsn, table="t")
     assert not (tmp_path / "nothing.sqlite").exists()
+
+
+def test_sqlite_is_held_still_between_the_count_and_the_rows(tmp_path: Path) -> None:
+    dsn = sqlite_file(tmp_path, "CREATE TABLE t (id)", rows=[(1,)])
+    with opened(sql.Options(name="orders", dsn=dsn, table="t"), dsn) as asking:
+        before = asking.count("1")
+        # in a process of its own: two copies of SQLite in one process do not see each other's locks
+        program = (
+            "import sqlite3, sys; sqlite3.connect(sys.argv[1], timeout=0).executescript(\"INSERT INTO t VALUES ('x')\")"
+        )
+        command = [sys.executable, "-c", program, str(tmp_path / "shop.sqlite")]
+        writer = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert "database is locked" in writer.stderr
+        assert (before, asking.rows("1").rows()) == (1, [(1,)])
 
 
 def test_a_relative_sqlite_file_is_found_from_the_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from tests.world import commit, git, make_workspace, mlctl, replace
@@ -99,3 +100,38 @@ def test_composing_writes_the_reference_and_not_the_secret(company: tuple[Path, 
     params = (folder / "projects/shop/params.yaml").read_text()
     assert "${oc.env:SHOP_DSN}" in params
     assert dsn not in params
+
+
+def test_a_folder_of_odd_daily_files_becomes_a_snapshot_or_tells_the_line(tmp_path: Path) -> None:
+    project = """\
+name: shop
+entity: {key: customer_id}
+sources:
+  orders: {kind: csv, path: orders, time: day, time_zone: Europe/Berlin, time_format: "%d.%m.%Y", delimiter: ";",
+           decimal: ",", thousands: ".", missing: ["", NA], skip: 1, types: {customer_id: text}, absent: missing}
+features:
+  orders: {kind: count, source: orders, windows: [30d]}
+label: {kind: count, source: orders, horizon: 30d, is: 0}
+refresh: {as_of: 2025-06-01}
+"""
+    folder = make_workspace(tmp_path / "workspace", project)
+    (folder / "orders").mkdir()
+    (folder / "orders/1.csv").write_text(
+        "Orders of May\ncustomer_id;day;amount\n007;01.05.2025;12\n008;02.05.2025;NA\n"
+    )
+    (folder / "orders/2.csv").write_bytes(b"Orders of May\rcoupon;amount;day;customer_id\rX;1.234,5;03.05.2025;9\r")
+    done = mlctl(folder, "ingest", "shop")
+    assert done.returncode == 0, done.stderr
+    assert "orders: 3 rows of 3 records counted in 2 files" in done.stderr
+    orders = pl.read_parquet(folder / "data/shop/orders.parquet")
+    assert orders.select("customer_id", "amount", "coupon").rows() == [
+        ("007", 12.0, None),
+        ("008", None, None),
+        ("9", 1234.5, "X"),
+    ]
+    assert str(orders["day"][0]) == "2025-04-30 22:00:00+00:00"
+
+    (folder / "orders/3.csv").write_text("Orders of May\ncustomer_id;day;amount\n1;04.05.2025;1\n2;soon;1\n")
+    done = mlctl(folder, "ingest", "shop", "--as-of", "2025-06-02")
+    assert done.returncode == 3
+    assert "such as 'soon' on line 4 of 3.csv" in done.stderr
