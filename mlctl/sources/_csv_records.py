@@ -115,7 +115,8 @@ def _plainly(options: CsvOptions, file: Piece, data: bytes, shape: Shape) -> Rec
             empty_string_is_null=False,
             truncate_ragged_lines=False,
         )
-    except pl.exceptions.PolarsError:
+    except (pl.exceptions.PolarsError, OSError):
+        # a first name that begins with x^ is taken for the beginning of a packed file
         return None
     if (table.height, table.width) != (len(shape.lines), shape.width):
         return None

@@ -35,6 +35,7 @@ CERTAIN: dict[str, tuple[str | bytes, dict[str, Any], list[tuple[Any, ...]]]] = 
     "the mark of UTF-8 inside a value": ("a,b\nx\ufeffy,1\n", {}, [("x\ufeffy", 1)]),
     "line ends of both kinds inside quotes": ('a\r"x\ny"\r', {}, [("x\ny",)]),
     "line ends of both kinds, and two columns": ("a,b\r1,2\n3,4\r", {}, [(1, 2), (3, 4)]),
+    "a name that looks like a packed file": ("x^2,y\n4,1\n", {}, [(4, 1)]),
     "a telephone number": ("a,b\n+491701234567,+5.5\n", {}, [("+491701234567", 5.5)]),
     "more digits than a number has": ("a,b\n1234567890123456.78,1.5\n", {}, [("1234567890123456.78", 1.5)]),
 }  # fmt: skip
