@@ -117,7 +117,11 @@ def _look_at(path: str, time: str | None) -> Found:
 
 def _source(path: str) -> tuple[str, dict[str, Any]]:
     place = Path(path)
-    files = sorted(file for file in place.iterdir() if file.suffix in _KIND_OF_ENDING) if place.is_dir() else [place]
+    files = (
+        sorted(file for file in place.iterdir() if file.suffix.lower() in _KIND_OF_ENDING)
+        if place.is_dir()
+        else [place]
+    )
     name = snake(place.stem) or "table"
     name = name if not name[0].isdigit() else f"_{name}"
     if not files or not files[0].is_file():
