@@ -139,7 +139,7 @@ def _look_at_all(path: str, time: str | None, refused: dict[str, str]) -> list[F
     files = sorted(file for file in place.iterdir() if file.suffix.lower() in _KIND_OF_ENDING)
     if not files:
         raise ConfigError.bad_argument(path, f"the folder holds no file that ends in {listed(_KIND_OF_ENDING, 9)}")
-    if len(files) > 1 and len({file.suffix for file in files}) == 1:
+    if len(files) > 1 and len({file.suffix.lower() for file in files}) == 1:
         try:
             return [_look_at(path, str(files[0]), time)]
         except DataError:

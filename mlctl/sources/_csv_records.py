@@ -7,6 +7,7 @@ the count. Whatever is not plain is read record by record, and refused with its 
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import re
@@ -16,6 +17,7 @@ from itertools import islice, pairwise
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from mlctl.errors import DataError, listed
+from mlctl.sources._csv_doubts import doubt_of, mixed_ends
 from mlctl.sources._csv_shape import Shape, shape_of
 from mlctl.sources._files import Piece
 
@@ -25,6 +27,11 @@ if TYPE_CHECKING:
     from mlctl.sources._csv_options import CsvOptions
 
 _OTHER_FORMATS: Final = {b"PAR1\x15": "a Parquet file", b"PK\x03\x04": "a ZIP archive", b"\x1f\x8b": "a gzip archive"}
+# without its mark, which of two bytes comes first would be a guess
+_MARKS: Final = {
+    "utf-16": (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE),
+    "utf-32": (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE),
+}
 _BOM: Final = "\ufeff"
 _LINE_END: Final = re.compile(r"\r\n|\n|\r")
 # spreadsheets break lines inside a cell of the header
@@ -41,18 +48,20 @@ class Records(NamedTuple):
         file: The file.
         texts: Grain: one record, in the file's order; every value as text, null where it is missing.
         lines: The line on which each record begins, from 1.
+        header: The first record as it is written, or the declared names where the file has none.
     """
 
     file: Piece
     texts: pl.DataFrame
     lines: Sequence[int]
+    header: Sequence[str]
 
 
 def read_records(options: CsvOptions, file: Piece) -> Records:
     """One file's records as text.
 
     Raises:
-        DataError: The bytes are not text of this encoding, or the text is no table.
+        DataError: The bytes are not text of this encoding, or the text is no table, or hardly the one that was meant.
     """
     text = _text(options, file)
     body = _after_titles(options, file, text)
@@ -64,7 +73,25 @@ def read_records(options: CsvOptions, file: Piece) -> Records:
     if not file.keeps_bytes and any(b - a > 1 for a, b in pairwise(records.lines)):
         why = "it has line ends inside values, or empty lines, of which a store's reader loses the kind; write Parquet"
         raise _refused(options, file, why)
+    if records.texts.width == 1 and shape is None and mixed_ends(body, options.quote):
+        why = "some lines end in CR alone and others in LF: in one column nobody can tell which of them is in a value"
+        raise _refused(options, file, why)
+    doubt = doubt_of(options, records.header, records.texts, records.lines)
+    if doubt is not None:
+        raise _refused(options, file, doubt)
     return records._replace(texts=records.texts.select(_missing(options, name) for name in records.texts.columns))
+
+
+def same_headers(options: CsvOptions, read: Sequence[Records]) -> None:
+    """Names that stand for the header's say the same of every file.
+
+    Raises:
+        DataError: The header of a file is not that of the first.
+    """
+    for records in read[1:]:
+        if options.names and list(records.header) != list(read[0].header):
+            why = f"its first record is {listed(records.header)}, that of {read[0].file.name} {listed(read[0].header)}"
+            raise _refused(options, records.file, f"{why}; names cannot say the same of both")
 
 
 def _missing(options: CsvOptions, name: str) -> pl.Expr:
@@ -88,7 +115,8 @@ def _plainly(options: CsvOptions, file: Piece, data: bytes, shape: Shape) -> Rec
             empty_string_is_null=False,
             truncate_ragged_lines=False,
         )
-    except pl.exceptions.PolarsError:
+    except (pl.exceptions.PolarsError, OSError):
+        # a first name that begins with x^ is taken for the beginning of a packed file
         return None
     if (table.height, table.width) != (len(shape.lines), shape.width):
         return None
@@ -96,7 +124,7 @@ def _plainly(options: CsvOptions, file: Piece, data: bytes, shape: Shape) -> Rec
     header = _header(options, file, first)
     begin = 0 if options.header is False else 1
     named = table[begin:].rename(dict(zip(table.columns, header, strict=True)))
-    return Records(file, named, (shape.lines[begin:] + options.skip).tolist())
+    return Records(file, named, (shape.lines[begin:] + options.skip).tolist(), _written(options, first))
 
 
 def _strictly(options: CsvOptions, file: Piece, body: str) -> Records:
@@ -128,7 +156,7 @@ def _strictly(options: CsvOptions, file: Piece, body: str) -> Records:
     texts = pl.concat(parts)
     if texts.height != len(lines):
         raise DataError.miscounted(options.name, str(file), len(lines), texts.height)
-    return Records(file, texts, lines)
+    return Records(file, texts, lines, _written(options, first[1]))
 
 
 def _each(options: CsvOptions, file: Piece, body: str) -> Iterator[tuple[int, list[str]]]:
@@ -155,6 +183,11 @@ def _text(options: CsvOptions, file: Piece) -> str:
     if not data or known:
         raise _refused(options, file, f"it is {known}" if known else "it has no bytes")
     try:
+        marks = _MARKS.get(codecs.lookup(options.encoding).name)
+        if marks and not data.startswith(marks):
+            name = options.encoding
+            why = f"it does not begin with the mark of {name}; set encoding to {name}-le or {name}-be"
+            raise _refused(options, file, why)
         text = data.decode(options.encoding)
     except UnicodeDecodeError as error:
         why = f"byte {data[error.start]:#04x} at position {error.start} is not {options.encoding}"
@@ -199,6 +232,10 @@ def _header(options: CsvOptions, file: Piece, record: list[str]) -> list[str]:
         why = f"its first record is {listed(header)}, which are no names; set names, and header: false if it is a row"
         raise _refused(options, file, why)
     return header
+
+
+def _written(options: CsvOptions, first: Sequence[str]) -> list[str]:
+    return [name.strip() for name in (options.names if options.header is False else first)]
 
 
 def _refused(options: CsvOptions, file: Piece, why: str) -> DataError:

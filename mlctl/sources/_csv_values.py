@@ -21,8 +21,8 @@ Type = Literal["text", "integer", "number", "boolean", "time"]
 _INTEGER: Final = r"^(?:0|-?[1-9][0-9]{0,18})$"
 _WHOLE: Final = r"^[+-]?[0-9]{1,40}$"
 _NUMBER: Final = r"^[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?$"
-# a number would lose the zeros in front, or the last digits of a whole number beyond 2**53
-_CODE: Final = r"^[+-]?(?:0[0-9].*|[0-9]{16,})$"
+# a number would lose the zeros in front, the last digits beyond 2**53, or the plus of a telephone number
+_CODE: Final = r"^(?:[+-]?(?:0[0-9].*|[0-9]{16,}(?:\..*)?)|\+[0-9]{7,})$"
 # no number can be read from it, and no file holds it
 _NO_NUMBER: Final = "\0"
 

@@ -7,6 +7,7 @@ Credentials come from the environment only.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,6 +30,7 @@ _PLAIN_OPTIONS: Final = (
     *("allow_http", "aws_allow_http", "virtual_hosted_style_request", "aws_virtual_hosted_style_request"),
     *("account_name", "azure_storage_account_name"),
 )
+_PACKED: Final = (".gz", ".bz2", ".xz", ".zst", ".zip")
 _TIMEOUT_S: Final = 60
 
 
@@ -164,20 +166,47 @@ def pieces_of(options: FileOptions, ending: str) -> list[Piece]:
     """The file itself, the folder's files of that ending by name, or the object; hidden files are no data.
 
     Raises:
-        DataError: Nothing is there, or the folder holds no such file.
+        DataError: Nothing is there, or the folder holds no such file, or one that would be left out unseen.
     """
     source, path = options.name, options.path
     if is_remote(path):
         return [Piece(path, None, options)]
     place = Path(unquote(path.removeprefix("file://")) if path.startswith("file://") else path)
     if place.is_dir():
-        found = sorted(file for file in place.glob(f"*{ending}") if file.is_file() and not file.name.startswith("."))
+        found = _files_in(options, place, ending)
         if not found:
             raise DataError.missing_file(source, str(place / f"*{ending}"))
         return [Piece(str(file), file, options) for file in found]
     if not place.is_file():
         raise DataError.missing_file(source, path)
     return [Piece(str(place), place, options)]
+
+
+def _files_in(options: FileOptions, folder: Path, ending: str) -> list[Path]:
+    """The folder's files of that ending, `.CSV` too; what looks like more of them and cannot be read is refused."""
+    found = []
+    for entry in sorted(folder.iterdir()):
+        name = entry.name.lower()
+        why = None
+        if name.startswith("."):
+            continue
+        if name.endswith(tuple(ending + packed for packed in _PACKED)):
+            why = "it is packed; unpack it"
+        elif entry.is_dir():
+            # what begins with _ is a writer's own, as in folders that Spark writes
+            if not name.startswith("_") and _holds(entry, ending):
+                why = f"it is a folder with {ending} files, and those of {folder.name} alone are read; name it itself"
+        elif name.endswith(ending) and not entry.is_file():
+            why = "it is no file, or a link that leads nowhere"
+        elif name.endswith(ending):
+            found.append(entry)
+        if why:
+            raise DataError.not_of_kind(options.name, options.kind, str(entry), why)
+    return found
+
+
+def _holds(folder: Path, ending: str) -> bool:
+    return any(entry.name.lower().endswith(ending) and not entry.name.startswith(".") for entry in folder.rglob("*"))
 
 
 @contextmanager
@@ -232,7 +261,7 @@ def same_columns(
     Grain: as each part. Time: as the files have it.
 
     Raises:
-        DataError: A file has other columns than the first.
+        DataError: A file has other columns than the first; or none that any other has.
     """
     import polars as pl
 
@@ -241,5 +270,10 @@ def same_columns(
         differing = sorted(set(part.columns) ^ set(parts[0].columns))
         if differing and not absent_is_missing:
             why = f"its columns are not those of {files[0].name}: {listed(differing)}"
+            raise DataError.not_of_kind(source, kind, str(file), why)
+    owners = Counter(name for part in parts for name in part.columns)
+    for file, part in reversed(list(zip(files, parts, strict=True))):
+        if len(parts) > 1 and part.columns and all(owners[name] == 1 for name in part.columns):
+            why = f"no other file has one of its columns: {listed(part.columns)}"
             raise DataError.not_of_kind(source, kind, str(file), why)
     return [part.select(pl.col(n) if n in part.columns else pl.lit(None).alias(n) for n in names) for part in parts]
