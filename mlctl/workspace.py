@@ -61,6 +61,11 @@ class Places:
         return self.state / "features"
 
     @property
+    def frozen(self) -> Path:
+        """What settles the evaluation before anything is trained: hashes, probes, scores that need no training."""
+        return self.state / "frozen"
+
+    @property
     def model(self) -> Path:
         """The trained ladder as ONNX, and its encoding."""
         return self.state / "model"

@@ -22,13 +22,14 @@ generations
 sources checks features models metrics
 events
 snapshot guesses
-windows plan encoding intervals runtime schema_drift profile
+windows plan intervals runtime schema_drift profile
 joins
 questions
 discovery
 drafting
 compute impact
-partition
+partition encoding splits calibration policy ladder
+fitting
 tiles
 history engines
 decide release gates
