@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 BY_MODEL: Final = "model"
 LOW_CONFIDENCE: Final = "low_confidence"
 COLD_START: Final = "cold_start"
+FORETOLD: Final = "foretold"
+"""The decision about a number without a threshold: the score is all there is."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,8 @@ class Decider:
 
         if self.task == "multiclass":
             return pl.Series(np.array(self.classes)[scores.argmax(axis=1)].tolist(), dtype=pl.String)
+        if self.policy.threshold is None:
+            return pl.Series([FORETOLD], dtype=pl.String).new_from_index(0, len(scores))
         above = scores >= self.policy.threshold
         return pl.Series(np.where(above, self.words.above, self.words.below).tolist(), dtype=pl.String)
 

@@ -29,7 +29,7 @@ class Policy:
     """What decisions go by.
 
     Attributes:
-        threshold: Scores from here on are decided `above`.
+        threshold: Scores from here on are decided `above`; None for a number that is only foretold.
         min_confidence: Below it the decision falls back.
         set_level: An outcome is possible from this probability on; None without conformal sets.
         how: What was chosen, and what it promises.
@@ -37,7 +37,7 @@ class Policy:
             and the confidence of the last one; empty for a number.
     """
 
-    threshold: float
+    threshold: float | None
     min_confidence: float
     set_level: float | None = None
     how: tuple[str, ...] = ()
@@ -67,7 +67,7 @@ def choose(decide: Decide, task: Task, truth: np.ndarray[Any, Any], score: np.nd
     if task == "regression":
         return Policy(decide.threshold, 0.0)
     how: list[str] = []
-    threshold = decide.threshold
+    threshold = 0.5 if decide.threshold is None else decide.threshold
     if decide.worth is not None and task == "binary":
         threshold, brings = _worthiest(decide.worth, truth, score)
         how.append(f"threshold {threshold:.3f} brings {brings:.4g} a row, the most of all, on rows held out")

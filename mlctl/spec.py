@@ -170,8 +170,9 @@ class Worth(Record):
 class Decide(Record):
     """From a score to a decision."""
 
-    threshold: float = Field(
-        default=0.5, description="scores from here on are decided `above`; of a number, in the label's unit"
+    threshold: float | None = Field(
+        default=None,
+        description="scores from here on are decided `above`; default: 0.5, and none for a number, in the label's unit",
     )
     worth: Worth | None = Field(
         default=None, description="binary: what each outcome brings; the threshold that brings most is taken"
@@ -211,7 +212,7 @@ class Decide(Record):
         ways = [self.min_confidence > 0, self.max_error is not None, self.conformal is not None]
         if sum(ways) > 1:
             raise ValueError("give one of `min_confidence`, `max_error` and `conformal`")
-        if self.worth is not None and "threshold" in self.model_fields_set:
+        if self.worth is not None and self.threshold is not None:
             raise ValueError("give `threshold` or `worth`, which chooses it")
         return self
 

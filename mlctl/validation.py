@@ -204,7 +204,7 @@ def _task_faults(parts: Mapping[str, Any]) -> list[Fault]:
     ]
     if task == "regression" and (decide.max_error or decide.conformal or decide.min_confidence):
         faults.append(Fault("decide", "a number has no confidence to fall back by", hint="leave min_confidence out"))
-    if task == "binary" and not 0 <= decide.threshold <= 1:
+    if task == "binary" and decide.threshold is not None and not 0 <= decide.threshold <= 1:
         faults.append(Fault("decide.threshold", f"is a probability, 0 to 1, not {decide.threshold:g}"))
     if decide.fallback_by == "rule" and model.rule is None:
         faults.append(Fault("decide.fallback_by", "there is no rule", hint="set model.rule"))

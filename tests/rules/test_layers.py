@@ -32,7 +32,8 @@ partition encoding splits calibration policy ladder
 fitting
 tiles
 history engines
-decide release gates
+decide gates
+release
 serving
 stages
 flow backfill leakcheck freshness scaffold dictionary odcs explain doctor github
