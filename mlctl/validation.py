@@ -174,7 +174,7 @@ def _cross_faults(parts: Mapping[str, Any]) -> list[Fault]:
             f"gate.{name}.better_than",
             rule.better_than,
             "model.ladder",
-            [*parts["model"].rungs(parts["label"].task), parts["model"].kind],
+            [*parts["model"].rungs(parts["label"].task), parts["model"].kind, "champion"],
         )
     return faults + _label_faults(parts) + _task_faults(parts)
 

@@ -81,6 +81,16 @@ class Places:
         return self.state / "release"
 
     @property
+    def releases(self) -> Path:
+        """Releases that were promoted, one folder each, with its DVC pointer beside it."""
+        return self.folder / "releases"
+
+    @property
+    def champion(self) -> Path:
+        """Which release is the champion; need not exist."""
+        return self.folder / "champion.json"
+
+    @property
     def history(self) -> Path:
         """Features at many moments, made by `mlctl backfill`."""
         return self.state / "history"

@@ -73,5 +73,6 @@ def shown(measured: Mapping[str, Any]) -> str:
     """A metric and its interval, for people."""
     if measured["value"] is None:
         return "not defined"
-    low, high = (measured[end] if measured[end] is not None else math.nan for end in ("low", "high"))
-    return f"{measured['value']:.3f} [{low:.3f}, {high:.3f}]"
+    if measured["low"] is None or measured["high"] is None:
+        return f"{measured['value']:.3f} (no interval)"
+    return f"{measured['value']:.3f} [{measured['low']:.3f}, {measured['high']:.3f}]"

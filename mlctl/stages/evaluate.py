@@ -7,20 +7,23 @@ it settles the evaluation (`freeze`): whoever sees the evaluation first knows wh
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from mlctl import encoding, runtime
+from mlctl.compute import compute
 from mlctl.decide import COLD_START
 from mlctl.encoding import Encoding
 from mlctl.errors import IntegrityError
 from mlctl.features import fulfils
 from mlctl.files import read_json, sha256_of_file, write_json, write_text, write_with
-from mlctl.plan import AS_OF
+from mlctl.plan import AS_OF, compile_plan
 from mlctl.policy import both
+from mlctl.releases import CHAMPION, open_champion
 from mlctl.spec import Project
 from mlctl.stages import Report
 from mlctl.stages._judging import judge, judge_some, shown
-from mlctl.stages._rows import ladder, part
+from mlctl.stages._rows import classes, ladder, part
+from mlctl.stages.features import checked_tables
 from mlctl.stages.freeze import freeze
 from mlctl.stages.train import score_column
 from mlctl.workspace import Places
@@ -45,6 +48,9 @@ def evaluate(places: Places, project: Project) -> Report:
     rows, columns = part(places, "test")
     trained = read_json(places.model / "report.json")
     scores = _scores(places, project, rows, columns)
+    champion = _champion(places, project, rows)
+    if champion.scores is not None:
+        scores[CHAMPION] = champion.scores
     own = trained["adopted"]
     cohorts = {
         name: {"condition": condition, **judge_some(project, rows, scores, member, own)}
@@ -60,6 +66,7 @@ def evaluate(places: Places, project: Project) -> Report:
         "everybody": judge(project, rows, scores, own),
         "cohorts": cohorts,
         "ladder": trained["ladder"],
+        "champion": {"release": champion.release, "not_measured": champion.why},
     }
     _write(places, project, rows, scores, report)
     return Report("evaluate", _line(project, report), report, details=_cohort_lines(project, report))
@@ -97,6 +104,39 @@ def _held_out(
         raise IntegrityError.damaged(str(path), str(recorded), found, again)
     scored = pl.read_parquet(path)
     return {name: scored[name].to_numpy() for name in ladder(project)}
+
+
+class _Champion(NamedTuple):
+    """The champion's scores of the test rows, or why there are none."""
+
+    release: str
+    scores: np.ndarray[Any, Any] | None
+    why: str | None
+
+
+def _champion(places: Places, project: Project, rows: pl.DataFrame) -> _Champion:
+    """The champion on the very same rows, with features computed by its own plan.
+
+    Only a split by time is fair to both: any other may hold rows that taught the champion.
+    """
+    found = open_champion(places)
+    if found is None:
+        return _Champion("", None, "no release was promoted yet")
+    if project.split.kind != "time":
+        return _Champion(found.id, None, f"split.kind {project.split.kind} may hold rows that taught the champion")
+    theirs, ours = found.project, project
+    same = (theirs.label, theirs.entity, found.manifest["classes"]) == (
+        ours.label,
+        ours.entity,
+        list(classes(places)),
+    )
+    if not same:
+        return _Champion(found.id, None, "the champion foretells another label")
+    if theirs.features == ours.features and theirs.sources == ours.sources:
+        return _Champion(found.id, found.score(rows), None)
+    _, tables = checked_tables(places, project)
+    plan = compile_plan(theirs, {name: table.columns for name, table in tables.items()})
+    return _Champion(found.id, found.score(compute(plan, tables, rows.select(ours.entity.key, AS_OF))), None)
 
 
 def _groups(project: Project, rows: pl.DataFrame, score: np.ndarray[Any, Any]) -> list[tuple[str, str, pl.Series]]:

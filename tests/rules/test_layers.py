@@ -34,6 +34,7 @@ tiles
 history engines
 decide gates
 release
+releases
 serving
 stages
 flow backfill leakcheck freshness scaffold dictionary odcs explain doctor github
