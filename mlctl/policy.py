@@ -1,10 +1,9 @@
 """The policy of decisions, set on rows that the model has not seen: threshold, confidence, and what they will cost.
 
-`worth`: the threshold with the largest mean worth. `max_error`: confident rows are decided from the top down, as long
-as the upper 95 % limit of the share of wrong ones (Clopper and Pearson, Biometrika 26, 1934) stays below the target;
-the limits are tested in a fixed order and the first that fails ends it, so the promise holds with 95 % for the one that
-is taken (Angelopoulos et al., "Learn then test", 2021). `conformal`: split conformal sets (Vovk et al., "Algorithmic
-learning in a random world", 2005).
+`worth`: the threshold with the largest mean worth. `max_error`: of twenty shares of the rows, the surest ones first, the
+largest whose upper limit of wrong decisions (Clopper and Pearson, Biometrika 26, 1934) stays below the target; each
+limit is taken at a twentieth of 5 %, so the promise holds with 95 % for the one that is taken (Angelopoulos et al.,
+"Learn then test", 2021). `conformal`: split conformal sets (Vovk et al., "Algorithmic learning in a random world", 2005).
 """
 
 from __future__ import annotations
@@ -18,10 +17,9 @@ from mlctl.spec import Decide, Task, Worth
 if TYPE_CHECKING:
     import numpy as np
 
-_STEPS: Final = 100
 _RISK: Final = 0.05
-_FEWEST: Final = 30
-"""Rows below which a share of errors says nothing."""
+_TESTED: Final = 20
+"""Shares of rows that are tried for `max_error`."""
 
 
 @dataclass(frozen=True)
@@ -124,14 +122,16 @@ def _worthiest(worth: Worth, truth: np.ndarray[Any, Any], score: np.ndarray[Any,
     return float(score[order][best]), float(brings[best]) / everybody
 
 
-def _coverage(confidence: np.ndarray[Any, Any], wrong: np.ndarray[Any, Any]) -> tuple[dict[str, float], ...]:
-    """The coverage-accuracy curve, in steps of one hundredth of the rows; equal confidences enter together."""
+def _coverage(
+    confidence: np.ndarray[Any, Any], wrong: np.ndarray[Any, Any], steps: int = 100
+) -> tuple[dict[str, float], ...]:
+    """The coverage-accuracy curve, in equal steps of the rows; equal confidences enter together."""
     import numpy as np
 
     order = np.argsort(-confidence, kind="stable")
     errors, sure = np.cumsum(wrong[order]), confidence[order]
     ends = np.flatnonzero(np.append(sure[1:] != sure[:-1], True))
-    wanted = np.unique(np.ceil(np.arange(1, _STEPS + 1) / _STEPS * len(sure)).astype(int) - 1)
+    wanted = np.unique(np.ceil(np.arange(1, steps + 1) / steps * len(sure)).astype(int) - 1)
     picks = np.unique(ends[np.searchsorted(ends, wanted)])
     return tuple(
         {
@@ -153,15 +153,12 @@ def _surest(most: float, confidence: np.ndarray[Any, Any], wrong: np.ndarray[Any
 
     lowest: float | None = None
     rows = len(confidence)
-    for step in _coverage(confidence, wrong):
+    for step in _coverage(confidence, wrong, _TESTED):
         decided = round(step["coverage"] * rows)
         errors = round(step["error"] * decided)
-        upper = 1.0 if errors == decided else float(betaincinv(errors + 1, decided - errors, 1 - _RISK))
-        if decided < _FEWEST:
-            continue
-        if upper > most:
-            break
-        lowest = step["confidence"]
+        upper = 1.0 if errors == decided else float(betaincinv(errors + 1, decided - errors, 1 - _RISK / _TESTED))
+        if upper <= most:
+            lowest = step["confidence"]
     if lowest is None:
         best = min((step["error"] for step in _coverage(confidence, wrong)), default=1.0)
         raise DataError.no_confidence(most, best, rows)
