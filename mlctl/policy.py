@@ -1,9 +1,10 @@
 """The policy of decisions, set on rows that the model has not seen: threshold, confidence, and what they will cost.
 
-`worth`: the threshold with the largest mean worth. `max_error`: of twenty shares of the rows, the surest ones first, the
-largest whose upper limit of wrong decisions (Clopper and Pearson, Biometrika 26, 1934) stays below the target; each
+`worth`: the threshold with the largest mean worth. `max_error`: of twenty shares of the rows, the surest ones first,
+the largest whose upper limit of wrong decisions (Clopper and Pearson, Biometrika 26, 1934) stays below the target; each
 limit is taken at a twentieth of 5 %, so the promise holds with 95 % for the one that is taken (Angelopoulos et al.,
-"Learn then test", 2021). `conformal`: split conformal sets (Vovk et al., "Algorithmic learning in a random world", 2005).
+"Learn then test", 2021). `conformal`: split conformal sets (Vovk, Gammerman and Shafer, "Algorithmic learning in a
+random world", 2005).
 """
 
 from __future__ import annotations
