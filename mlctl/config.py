@@ -37,6 +37,12 @@ GROUPS: Final = {
 }
 """Hydra groups that every project composes, with the preset that holds when nobody chooses."""
 
+_BY_TASK: Final = {
+    "multiclass": {"metrics": "multiclass"},
+    "regression": {"metrics": "regression", "gate": "regression"},
+}
+"""Presets that hold instead, by what the label's `task` is."""
+
 
 @dataclass(frozen=True)
 class Origin:
@@ -213,7 +219,9 @@ def _chosen_presets(body: dict[str, Any], choices: Mapping[str, str], path: Path
                 str(path), f"defaults: unknown group {group!r}; {did_you_mean(group, GROUPS) or listed(GROUPS)}"
             )
         chosen[group] = str(preset)
-    for group, preset in GROUPS.items():
+    label = body.get("label")
+    by_task = _BY_TASK.get(str(label.get("task")), {}) if isinstance(label, dict) else {}
+    for group, preset in {**GROUPS, **by_task}.items():
         own = body.get(group)
         if group in choices:
             chosen[group] = choices[group]

@@ -18,7 +18,7 @@ from mlctl.times import Duration, Moment, duration
 _FROM_ENVIRONMENT: Final = re.compile(r"\$\{oc\.env:[^}]*\}")
 _PASSWORD: Final = re.compile(r"://[^@/]*:[^@/]+@|password\s*=\s*\S", re.IGNORECASE)
 NAME: Final = re.compile(r"[a-z_][a-z0-9_]*")
-_OF_LABEL_ALONE: Final = ("is", "horizon", "task", "classes")
+_OF_LABEL_ALONE: Final = ("is", "horizon", "task", "classes", "other")
 ONE_KIND: Final = {"model": "models", "serving": "serving", "engine": "engines"}
 """Sections that are of one kind, and their seam."""
 KIND_SECTIONS: Final = {"sources": "sources", "checks": "checks", "features": "features", "metrics": "metrics"}
@@ -67,6 +67,10 @@ class Label(Record):
         default=None, min_length=2, description="multiclass: the outcomes; default: those of the training rows"
     )
 
+    other: str | None = Field(
+        default=None, description="multiclass: the class of every outcome that is none of `classes`"
+    )
+
     @model_validator(mode="after")
     def _horizon_of_the_future(self) -> Label:
         if (self.kind == "lookup") != (self.horizon is None):
@@ -75,6 +79,8 @@ class Label(Record):
             raise ValueError("say `is:` (the outcome that counts as 1), or `task: multiclass` or `task: regression`")
         if self.classes is not None and self.task != "multiclass":
             raise ValueError("`classes` belong to `task: multiclass`")
+        if self.other is not None and self.classes is None:
+            raise ValueError("`other` needs `classes`, the outcomes that it is not")
         return self
 
 

@@ -27,6 +27,7 @@ joins
 questions
 discovery
 drafting
+label_draft
 compute impact
 partition encoding splits calibration policy ladder
 fitting
