@@ -10,6 +10,7 @@ ROWS = """
 errors
 findings files times strict_yaml environment
 kinds crash
+gate_rules
 spec
 validation
 workspace
@@ -31,7 +32,8 @@ compute impact
 partition
 tiles
 history engines
-decide release gates
+decide release comparisons
+gates
 serving
 stages
 flow backfill leakcheck freshness scaffold dictionary odcs explain doctor github
