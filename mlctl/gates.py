@@ -15,8 +15,10 @@ from typing import Any, Final, Literal
 
 from mlctl.comparisons import chance_of_worse, holm
 from mlctl.errors import listed
-from mlctl.gate_rules import CHAMPION, EACH, Rule
+from mlctl.gate_rules import CHAMPION, EACH, TIMED, Rule
 from mlctl.spec import Project
+
+__all__ = ["EVERYBODY", "TIMED", "Evidence", "Verdict", "judge", "opens"]
 
 EVERYBODY: Final = "everybody"
 _UNDEFINED: Final = "not measured: it is not defined on these rows"
@@ -210,7 +212,8 @@ def _of_difference(name: str, rule: Rule, evidence: Evidence) -> Verdict:
     by_value = rule.by == "value"
 
     def size(pair: Mapping[str, Any]) -> float:
-        return abs(pair["value"]) if by_value else max(abs(pair["low"]), abs(pair["high"]))
+        ends = [pair["value"]] if by_value else [pair["low"], pair["high"]]
+        return max(abs(float(end)) for end in ends)
 
     worst = max(pairs, key=size)
     found = f"{' - '.join(worst['groups'])}: {worst['value']:+.4f} [{worst['low']:+.4f}, {worst['high']:+.4f}]{told}"
