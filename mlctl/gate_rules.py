@@ -91,9 +91,9 @@ class Rule(Record):
     def wanted(self) -> str:
         """The limit, for people."""
         if self.max_difference is not None:
-            return f"difference <= {self.max_difference:g} by {self.by}"
-        parts = [f">= {self.min:g}"] if self.min is not None else []
-        parts += [f"<= {self.max:g}"] if self.max is not None else []
+            return f"difference <= {self.max_difference:.10g} by {self.by}"
+        parts = [f">= {self.min:,.10g}"] if self.min is not None else []
+        parts += [f"<= {self.max:,.10g}"] if self.max is not None else []
         text = " and ".join(parts) + (f" by {self.by}" if parts and self.metric else "")
         return " and ".join(part for part in (text, self._wanted_against()) if part)
 
@@ -102,4 +102,4 @@ class Rule(Record):
             return ""
         if self.margin is None:
             return f"better than {self.better_than}"
-        return f"not worse than {self.better_than} by more than {self.margin:g}"
+        return f"not worse than {self.better_than} by more than {self.margin:.10g}"

@@ -195,7 +195,7 @@ def _of_measure(name: str, rule: Rule, evidence: Evidence) -> Verdict:
     passed = (rule.min is None or value >= rule.min) and (rule.max is None or value <= rule.max)
     # a clock's number is never the same twice: what is written down is which side of the limit it is on
     timed = "within the limit" if passed else "beyond the limit"
-    return replace(blank, passed=passed, found=timed if rule.is_timed() else f"{value:,.6g}")
+    return replace(blank, passed=passed, found=timed if rule.is_timed() else f"{value:,.10g}")
 
 
 def _of_difference(name: str, rule: Rule, evidence: Evidence) -> Verdict:
