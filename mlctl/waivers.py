@@ -122,11 +122,11 @@ def waive(verdicts: Iterable[Verdict], entries: Sequence[Judged], evaluation: st
 
 def told(verdicts: Sequence[Verdict], entries: Sequence[Judged]) -> tuple[str, ...]:
     """One line for each waiver: what it does, or why it does nothing."""
-    used = {verdict.waived for verdict in verdicts}
+    used = {(verdict.rule, verdict.waived) for verdict in verdicts}
     lines = [f"{verdict.rule} is {verdict.waived}" for verdict in verdicts if verdict.waived]
     lines += [entry.line() for entry in entries if entry.refused]
-    idle = [entry for entry in entries if not entry.refused and _by(entry) not in used]
-    lines += [f"waiver of {entry.waiver.rule} at {entry.place} is not needed" for entry in idle]
+    idle = [entry for entry in entries if not entry.refused and (entry.waiver.rule, _by(entry)) not in used]
+    lines += [f"waiver of {entry.waiver.rule} at {entry.place} covers no refusal of this evaluation" for entry in idle]
     return tuple(lines)
 
 
