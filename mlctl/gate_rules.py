@@ -92,10 +92,21 @@ class Rule(Record):
         """The limit, for people."""
         if self.max_difference is not None:
             return f"difference <= {self.max_difference:.10g} by {self.by}"
+        if self.cohort == EACH and self.by == "interval":
+            return f"not shown to be {self._wanted_of_each()}"
         parts = [f">= {self.min:,.10g}"] if self.min is not None else []
         parts += [f"<= {self.max:,.10g}"] if self.max is not None else []
         text = " and ".join(parts) + (f" by {self.by}" if parts and self.metric else "")
         return " and ".join(part for part in (text, self._wanted_against()) if part)
+
+    def _wanted_of_each(self) -> str:
+        parts = [f"below {self.min:,.10g}"] if self.min is not None else []
+        parts += [f"above {self.max:,.10g}"] if self.max is not None else []
+        if self.better_than is not None:
+            parts.append(
+                f"worse than {self.better_than}" + (f" by more than {self.margin:.10g}" if self.margin else "")
+            )
+        return " or ".join(parts)
 
     def _wanted_against(self) -> str:
         if self.better_than is None:

@@ -88,6 +88,16 @@ def test_each_cohort_is_refused_only_where_it_is_shown_to_be_beyond_the_limit():
     assert [verdict.subject for verdict in found] == ["roc_auc of new", "roc_auc of old", "roc_auc of small cohorts"]
 
 
+def test_what_is_wanted_of_each_says_that_it_is_a_test():
+    (one,) = verdicts(
+        {"cohort": "each", "min": 0.1, "better_than": "constant", "margin": 0.5}, new=group(constant=(0, 1))
+    )
+    (other,) = verdicts({"cohort": "each", "max": 0.9, "by": "value"}, new=group())
+
+    assert one.wanted == "not shown to be below 0.1 or worse than constant by more than 0.5"
+    assert other.wanted == "<= 0.9 by value"
+
+
 def test_the_more_cohorts_the_more_it_takes_to_refuse_one():
     # 0.7 - 0.65 is 1.96 standard errors: p 0.025 alone stands, and does not among three (0.05 / 3 = 0.0167)
     assert not passed({"cohort": "each", "min": 0.7}, new=group(0.65))
