@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from math import isfinite
 from typing import Any, Final, Literal
 
 from mlctl.comparisons import chance_of_worse, holm
@@ -173,7 +174,7 @@ def _tests_of(
     tests = [chance_of_worse(value, low, high, limit, better) for limit, better in limits]
     told = _shown(value, low, high)
     if rule.better_than is not None and not _no_champion(rule, evaluation):
-        other = part["models"].get(rule.better_than, {}).get(rule.metric, {}).get("value")
+        other = _number(part["models"].get(rule.better_than, {}).get(rule.metric, {}).get("value"))
         low, high = _difference(part, rule)
         if other is None or low is None or high is None:
             return replace(blank, found=f"not measured against {rule.better_than}"), []
@@ -189,8 +190,8 @@ def _tests_of(
 
 def _of_measure(name: str, rule: Rule, evidence: Evidence) -> Verdict:
     blank = Verdict(name, False, f"{rule.measure} of the model", "", rule.wanted())
-    value = evidence.measures.get(str(rule.measure))
-    if value is None or value != value:  # noqa: PLR0124 - NaN is not measured
+    value = _number(evidence.measures.get(str(rule.measure)))
+    if value is None:
         return replace(blank, found="not measured")
     passed = (rule.min is None or value >= rule.min) and (rule.max is None or value <= rule.max)
     # a clock's number is never the same twice: what is written down is which side of the limit it is on
@@ -206,7 +207,7 @@ def _of_difference(name: str, rule: Rule, evidence: Evidence) -> Verdict:
     pairs = evidence.differences.get(name, ())
     if not pairs or (small and rule.between):
         return replace(blank, found=f"not measured: there are no two groups to compare{told}")
-    lacking = [pair for pair in pairs if None in (pair["value"], pair["low"], pair["high"])]
+    lacking = [pair for pair in pairs if None in [_number(pair[end]) for end in ("value", "low", "high")]]
     if lacking:
         return replace(blank, found=f"not measured between {' and '.join(lacking[0]['groups'])}{told}")
     by_value = rule.by == "value"
@@ -227,12 +228,17 @@ def _groups(evaluation: Mapping[str, Any]) -> dict[str, Any]:
 
 def _measured(part: Mapping[str, Any], model: str, rule: Rule) -> tuple[float | None, float | None, float | None]:
     measured = part["models"][model].get(rule.metric, {})
-    return measured.get("value"), measured.get("low"), measured.get("high")
+    return _number(measured.get("value")), _number(measured.get("low")), _number(measured.get("high"))
 
 
 def _difference(part: Mapping[str, Any], rule: Rule) -> tuple[float | None, float | None]:
     other = part["models"].get(rule.better_than, {}).get(rule.metric, {}).get("own_minus_this", {})
-    return other.get("low"), other.get("high")
+    return _number(other.get("low")), _number(other.get("high"))
+
+
+def _number(value: Any) -> float | None:
+    """A number that can be compared; NaN and infinities were not measured."""
+    return float(value) if value is not None and isfinite(value) else None
 
 
 def _shown(value: float, low: float, high: float) -> str:

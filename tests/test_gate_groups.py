@@ -124,6 +124,19 @@ def test_a_cohort_that_is_large_enough_and_not_measured_never_passes(by):
     assert not passed({**rule, "better_than": "logistic"}, new=group(logistic=(None, 0.1)))
 
 
+@pytest.mark.parametrize("worst", [float("nan"), float("inf"), float("-inf")])
+def test_what_is_no_number_never_passes_and_hides_no_other(worst):
+    for rule in ({"min": -1e9}, {"max": 1e9}, {"min": -1e9, "by": "value"}):
+        assert not passed(rule, group(worst))
+        found = verdicts({**rule, "cohort": "each"}, new=group(worst), old=group())
+        assert [verdict.passed for verdict in found] == [False, True]
+    assert not passed({"better_than": "logistic", "margin": 1e9}, group(logistic=(worst, worst)))
+    assert not passed({"better_than": "logistic", "margin": 1e9, "cohort": "each"}, new=group(logistic=(worst, 1.0)))
+    assert not passed({"measure": "rows", "min": -1e9}, evidence=Evidence({"rows": worst}))
+    pairs = Evidence(differences={"r": [PAIR, {**PAIR, "high": worst}]})
+    assert not passed({"across": "orders_30d", "max_difference": 1e9}, evidence=pairs)
+
+
 def test_where_every_cohort_is_too_small_or_there_is_none_nothing_was_measured():
     (small,) = verdicts({"cohort": "each", "min": 0.1, "min_rows": 101}, new=group())
     (none,) = verdicts({"cohort": "each", "min": 0.1})

@@ -118,6 +118,9 @@ def _differences(
     if not scored["label"].equals(rows["label"]):
         again = f"mlctl evaluate projects/{places.name}"
         raise IntegrityError.refused("the evaluation's scores", "they are of another test set", again)
+    if evaluation["model"] not in scored.columns:
+        # scores of more than one column: there is no one number to compare groups by
+        return {}, {}
     arrays = {
         "truth": rows["label"].to_numpy().astype("float64"),
         "score": scored[evaluation["model"]].to_numpy(),
