@@ -56,7 +56,9 @@ class Rule(Record):
         default=50, ge=2, description="with each, between and across: smaller groups are told and not judged"
     )
     by: Literal["interval", "value"] = Field(
-        default="interval", description="whether the worse end of the 95 % interval must pass, or the value itself"
+        default="interval",
+        description="whether the worse end of the 95 % interval must pass, or the value itself; "
+        "better_than always asks the interval",
     )
 
     @model_validator(mode="after")

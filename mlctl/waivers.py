@@ -238,7 +238,8 @@ def _blame(path: Path) -> tuple[bool, dict[int, dict[str, str]]]:
     if shallow is None:
         return False, {}
     # what is in the file now, so that an edit that is not committed shows as nobody's
-    text = _git("blame", "--line-porcelain", "--", str(path)) or ""
+    # and no commit left out that somebody's own settings ignore
+    text = _git("blame", "--line-porcelain", "--ignore-revs-file=", "--", str(path)) or ""
     commits: dict[int, dict[str, str]] = {}
     commit: dict[str, str] = {}
     for line in text.split("\n"):

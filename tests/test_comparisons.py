@@ -8,6 +8,19 @@ import pytest
 from mlctl.comparisons import chance_of_worse, differences, holm
 
 
+def test_twenty_groups_at_the_very_limit_are_refused_by_chance_in_one_case_of_twenty():
+    generator = np.random.Generator(np.random.PCG64(11))
+    corrected = alone = 0
+    for _ in range(2000):
+        values = generator.normal(0.7, 0.02, size=20)
+        chances = [chance_of_worse(value, value - 0.0392, value + 0.0392, 0.7, "higher") for value in values]
+        corrected += any(holm(chances))
+        alone += min(chances) <= 0.05
+    # 1 - 0.95 ** 20 = 0.64 without the correction
+    assert corrected / 2000 == pytest.approx(0.05, abs=0.015)
+    assert alone / 2000 == pytest.approx(0.64, abs=0.03)
+
+
 def share(truth, score, weight):
     return float((truth * weight).sum() / weight.sum()) if weight.sum() else float("nan")
 

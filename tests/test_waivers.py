@@ -88,6 +88,16 @@ def test_whoever_touches_one_line_of_it_later_has_to_sign_it(checkout: Path) -> 
     assert "the last to touch it was Bob" in refused()
 
 
+def test_a_commit_that_the_settings_of_git_ignore_is_not_ignored_here(checkout: Path) -> None:
+    write(ENTRY)
+    becomes(checkout, "Bob")
+    write({**ENTRY, "until": "2026-04-30"})
+    (checkout / "ignored").write_text(world.git(checkout, "rev-parse", "HEAD"))
+    world.git(checkout, "config", "blame.ignoreRevsFile", "ignored")
+
+    assert "the last to touch it was Bob" in refused()
+
+
 def test_another_entry_and_comments_of_others_leave_it_alone(checkout: Path) -> None:
     write(ENTRY)
     becomes(checkout, "Bob")

@@ -121,6 +121,16 @@ def test_groups_measures_and_a_missing_champion_are_judged_on_a_real_model(works
     assert (workspace / "projects/shop/metrics/gate.json").read_bytes() == before
 
 
+def test_the_preset_for_a_project_with_a_live_release_adds_its_two_rules(finished_workspace: Path) -> None:
+    shown = world.mlctl(finished_workspace, "compose", "shop", "gate=champion", "--json")
+
+    assert shown.returncode == 0, shown.stderr
+    rules = json.loads(shown.stdout)["gate"]
+    assert rules["not_worse_than_champion"]["better_than"] == "champion"
+    assert rules["not_worse_than_champion"]["margin"] == 0.005
+    assert "better_than_constant" in rules
+
+
 def test_what_to_compare_with_must_be_a_revision(finished_workspace: Path) -> None:
     for revision in ("origin/nowhere", "--all"):
         done = world.mlctl(finished_workspace, "gate", "shop", f"--against={revision}")
