@@ -80,7 +80,7 @@ def judged(places: Places, project: Project, today: date) -> tuple[Judged, ...]:
     for index, waiver in enumerate(found):
         end = starts[index + 1] if index + 1 < len(starts) else len(text) + 1
         own = [line for line in range(starts[index], end) if text[line - 1].split("#")[0].strip(" -")]
-        why = _unsigned(waiver, [blamed.get(line) for line in own]) if is_git else ""
+        why = _unsigned(waiver, [blamed.get(line) for line in own], places.waivers) if is_git else ""
         place = f"{places.waivers}:{starts[index]}"
         told.append(Judged(waiver=waiver, place=place, signed=is_git, refused=why or _expired(waiver, today)))
     return tuple(told)
@@ -214,7 +214,7 @@ def _unknown(waiver: Waiver, prefix: str, lines: Mapping[str, int], project: Pro
     return faults
 
 
-def _unsigned(waiver: Waiver, commits: Sequence[Mapping[str, str] | None]) -> str:
+def _unsigned(waiver: Waiver, commits: Sequence[Mapping[str, str] | None], path: Path) -> str:
     """Why git does not say that it was signed by the person it names, for at most 90 days; empty when it does."""
     signed = []
     for commit in commits:
@@ -222,6 +222,9 @@ def _unsigned(waiver: Waiver, commits: Sequence[Mapping[str, str] | None]) -> st
             return "it is not committed"
         if "shallow" in commit:
             return "this clone is too shallow to tell who signed it; git fetch --unshallow"
+        # git follows a file that was moved; what was signed for one project is not signed for another
+        if not f"/{commit['filename']}".endswith(f"/{path.as_posix()}"):
+            return f"it was signed in {commit['filename']}; write it here and commit it"
         name, mail = commit["author"], commit["author-mail"].strip("<>")
         if waiver.by not in (name, mail, f"{name} <{mail}>"):
             return f"it names {waiver.by}, and the last to touch it was {name} <{mail}>"

@@ -98,6 +98,18 @@ def test_a_commit_that_the_settings_of_git_ignore_is_not_ignored_here(checkout: 
     assert "the last to touch it was Bob" in refused()
 
 
+def test_what_was_signed_for_another_project_is_not_signed_for_this_one(checkout: Path) -> None:
+    write(ENTRY, commit=False)
+    (checkout / "projects" / "other").mkdir()
+    SHOP.waivers.rename("projects/other/waivers.yaml")
+    world.commit(checkout, "waive there")
+    becomes(checkout, "Bob")
+    world.git(checkout, "mv", "projects/other/waivers.yaml", "projects/shop/waivers.yaml")
+    world.commit(checkout, "move it here")
+
+    assert refused() == "it was signed in projects/other/waivers.yaml; write it here and commit it"
+
+
 def test_another_entry_and_comments_of_others_leave_it_alone(checkout: Path) -> None:
     write(ENTRY)
     becomes(checkout, "Bob")
