@@ -80,7 +80,7 @@ def judge(project: Project, evaluation: Mapping[str, Any], evidence: Evidence | 
         elif rule.max_difference is not None:
             found.append(_of_difference(name, rule, evidence or Evidence()))
         elif rule.cohort == EACH:
-            found += _of_each(name, rule, evaluation)
+            found += _of_each(name, rule, evaluation, _each(project, evaluation))
         else:
             found.append(_of_group(name, rule, evaluation))
     return found
@@ -127,12 +127,17 @@ def _no_champion(rule: Rule, evaluation: Mapping[str, Any]) -> bool:
     """Whether the evaluation knows of no champion at all; one that it could not judge is not measured instead."""
     parts = [evaluation[EVERYBODY], *_groups(evaluation).values()]
     seen = any(CHAMPION in part.get("models", {}) for part in parts)
-    return rule.better_than == CHAMPION and not seen and not evaluation.get(CHAMPION)
+    return rule.better_than == CHAMPION and not seen and not evaluation.get(CHAMPION, {}).get("release")
 
 
-def _of_each(name: str, rule: Rule, evaluation: Mapping[str, Any]) -> list[Verdict]:
+def _each(project: Project, evaluation: Mapping[str, Any]) -> dict[str, Any]:
+    """The declared cohorts and the found slices; what an evaluation shows besides is no group of people."""
+    shown = set(evaluation.get("cohorts", {})) - set(project.cohorts)
+    return {name: part for name, part in _groups(evaluation).items() if name not in shown}
+
+
+def _of_each(name: str, rule: Rule, evaluation: Mapping[str, Any], groups: Mapping[str, Any]) -> list[Verdict]:
     """A verdict a group of at least `min_rows`, and one that tells which were too small."""
-    groups = _groups(evaluation)
     small = [cohort for cohort, part in groups.items() if part["rows"] < rule.min_rows]
     judged = {cohort: part for cohort, part in groups.items() if cohort not in small}
     blank = Verdict(name, False, "", "", rule.wanted())

@@ -15,7 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from mlctl import kinds
 from mlctl.errors import ConfigError, Fault, did_you_mean, listed
-from mlctl.gate_rules import CHAMPION, EACH, SHARES
+from mlctl.gate_rules import CHAMPION, EACH, SHARES, SHOWN
 from mlctl.kinds import Record
 from mlctl.spec import KIND_SECTIONS, NAME, ONE_KIND, Project, label_options
 from mlctl.times import duration
@@ -177,7 +177,7 @@ def _gate_faults(parts: Mapping[str, Any]) -> list[Fault]:
     for name, rule in parts["gate"].items():
         fair = rule.max_difference is not None
         asked = [("metric", rule.metric, "metrics", [*metrics, *SHARES] if fair else metrics)]
-        asked += [("cohort", rule.cohort, "cohorts", [*cohorts, EACH])]
+        asked += [("cohort", rule.cohort, "cohorts", [*cohorts, EACH, *SHOWN])]
         asked += [("between", cohort, "cohorts", cohorts) for cohort in rule.between or ()]
         asked += [("better_than", rule.better_than, "model.ladder", models)]
         for key, word, section, known in asked:

@@ -73,6 +73,19 @@ def test_a_champion_that_could_not_be_judged_is_not_measured_and_never_passes():
     assert not passed({"better_than": "champion"}, group(champion=(None, None)))
 
 
+def test_an_evaluation_that_says_it_has_no_champion_has_none():
+    (found,) = verdicts({"better_than": "champion"}, champion={"release": "", "not_measured": "none was promoted"})
+
+    assert found.passed
+    assert found.found == "there is no champion yet"
+
+
+def test_what_an_evaluation_shows_besides_is_judged_by_its_name_alone():
+    assert passed({"cohort": "each", "min": 0.7}, new=group(), cold_start=group(0.5), low_confidence=group(0.5))
+    assert not passed({"cohort": "cold_start", "min": 0.7}, new=group(), cold_start=group(0.5))
+    assert passed({"cohort": "cold_start", "min": 0.4}, new=group(), cold_start=group(0.5))
+
+
 def test_a_champion_is_beaten_as_any_model():
     assert passed({"better_than": "champion"}, group(champion=(0.001, 0.1)))
     assert not passed({"better_than": "champion"}, group(champion=(-0.001, 0.1)))
