@@ -66,7 +66,8 @@ def differences(
     """How much groups differ in a metric, with 95 % intervals over the same resamples of entities.
 
     Args:
-        rows: float arrays (rows,) `truth` and `score`, and int array (rows,) `entity`, codes 0..n-1.
+        rows: float arrays (rows,) `truth` and (rows,) or (rows, classes) `score`; int array (rows,) `entity`, codes
+            0..n-1.
         members: By group, a bool array (rows,); groups may overlap.
         measure: The function of truth, score and weight.
         resamples: How often entities are drawn.
@@ -79,7 +80,8 @@ def differences(
 
     from mlctl.intervals import interval
 
-    order = np.argsort(rows["score"], kind="stable")
+    score = rows["score"]
+    order = np.argsort(score, kind="stable") if score.ndim == 1 else np.arange(len(score))
     truth, score, entity = (rows[name][order] for name in ("truth", "score", "entity"))
     masks = {name: mask[order] for name, mask in members.items()}
     units = int(entity.max(initial=-1)) + 1

@@ -89,7 +89,9 @@ def values(plan: Plan, histories: Mapping[str, Events], rows: Spine) -> pl.DataF
     for name, options in plan.options.items():
         for column in (column for column in plan.columns if column.feature == name):
             if options.form == "expression":
-                made[column.name] = _expression(name, options.sql, pl.DataFrame(list(made.values())))
+                made[column.name] = evaluated(
+                    pl.DataFrame(list(made.values())), options.sql, f"features.{name}.sql"
+                ).alias(name)
                 continue
             seen = windows[options.source]
             if options.form == "lookup":
@@ -103,7 +105,9 @@ def values(plan: Plan, histories: Mapping[str, Events], rows: Spine) -> pl.DataF
 
 
 def outcomes(label: Label, plan: Plan, tables: Mapping[str, pl.DataFrame], spine: pl.DataFrame) -> pl.Series:
-    """The label of every row of a spine: 1.0, 0.0, or null where the source does not tell.
+    """The label of every row of a spine, null where the source does not tell.
+
+    Binary: 1.0 and 0.0, float64. Several classes: the outcome as text. Regression: the outcome as float64.
 
     Raises:
         DataError: The label's source lacks a column, or its expressions cannot be computed.
@@ -125,6 +129,12 @@ def outcomes(label: Label, plan: Plan, tables: Mapping[str, pl.DataFrame], spine
         outcome = _aggregated(
             _part(windows, "label", options, None), Column("label", "outcome", label.horizon), options
         )
+    if label.task == "multiclass":
+        return outcome.cast(pl.String)[order].alias("label")
+    if label.task == "regression":
+        if not (outcome.dtype.is_numeric() or outcome.dtype == pl.Boolean):
+            raise DataError.not_numbers(label.source, label.column or label.kind, str(outcome.dtype))
+        return outcome.cast(pl.Float64).fill_nan(None)[order].alias("label")
     same = outcome == (str(label.is_) if outcome.dtype == pl.String else label.is_)
     return same.cast(pl.Float64)[order].alias("label")
 
@@ -206,15 +216,20 @@ def _evaluated(table: pl.DataFrame, expression: pl.Expr) -> pl.Series:
     return pl.concat([table, table.clear(1)]).select(expression).to_series().head(1)
 
 
-def _expression(name: str, sql: str, features: pl.DataFrame) -> pl.Series:
+def evaluated(features: pl.DataFrame, sql: str, key: str) -> pl.Series:
+    """An SQL expression over rows of features; what is not finite is null. One row gives the same bits as many.
+
+    Raises:
+        DataError: It cannot be computed; `key` says which.
+    """
     import polars as pl
 
     try:
-        value = _evaluated(features, row_expression(sql).alias(name))
+        value = _evaluated(features, row_expression(sql).alias("value"))
     except (pl.exceptions.PolarsError, pl.exceptions.SQLInterfaceError) as error:
-        raise DataError.bad_expression(f"features.{name}.sql", sql, first_line(error)) from error
+        raise DataError.bad_expression(key, sql, first_line(error)) from error
     if len(value) != features.height:
         value = value.new_from_index(0, features.height)
     if value.dtype.is_float():
-        value = features.select(pl.when(value.is_finite()).then(value).alias(name)).to_series()
+        value = pl.DataFrame({"value": value}).select(pl.when(pl.col("value").is_finite()).then("value")).to_series()
     return value

@@ -23,7 +23,7 @@ from typing import Any, Final
 from mlctl import spec, validation
 from mlctl.environment import REFERENCE, SECRET_KEYS, from_environment, is_secret
 from mlctl.errors import ConfigError, Fault, did_you_mean, listed
-from mlctl.files import canonical_json, sha256_of, write_text
+from mlctl.files import canonical_json, sha256_of, sha256_of_file, write_text
 from mlctl.strict_yaml import read_yaml, yaml_text
 from mlctl.workspace import Places
 
@@ -102,7 +102,8 @@ def write_params(places: Places, composed: Composed, waivers: Sequence[Mapping[s
     """Writes `params.yaml`, which the stages read and DVC compares; True when it changed.
 
     The key `mlctl` holds the version and a digest of the package's code, so that a stage re-runs when its code changes;
-    `admitted` a digest of admitted.yaml, so that the check re-runs when rows were admitted; `waivers` what
+    `admitted` a digest of admitted.yaml, so that the check re-runs when rows were admitted; `champion` the release that
+    every other one is held against, so that the evaluation re-runs when one was promoted; `waivers` what
     `waivers.params` gives, so that the gate judges again when one comes or ends. Without it none counts.
 
     Raises:
@@ -112,12 +113,18 @@ def write_params(places: Places, composed: Composed, waivers: Sequence[Mapping[s
     from mlctl.quarantine import digest
 
     head = f"# Written by `mlctl compose projects/{places.name}`; edit project.yaml instead.\n"
-    data = {**composed.mapping, "admitted": digest(places), "waivers": list(waivers), "mlctl": code()}
+    own = {"admitted": digest(places), "champion": _champion(places), "waivers": list(waivers), "mlctl": code()}
+    data = {**composed.mapping, **own}
     text = head + yaml_text(data)
     if places.params.is_file() and places.params.read_text(encoding="utf-8") == text:
         return False
     write_text(places.params, text)
     return True
+
+
+def _champion(places: Places) -> str:
+    """A digest of champion.json, which `mlctl promote` writes; empty when there is none."""
+    return sha256_of_file(places.champion)[:16] if places.champion.is_file() else ""
 
 
 def read_params(places: Places) -> spec.Project:
@@ -132,6 +139,7 @@ def read_params(places: Places) -> spec.Project:
     mapping.pop("mlctl", None)
     mapping.pop("admitted", None)
     mapping.pop("waivers", None)
+    mapping.pop("champion", None)
     project, faults = validation.read(mapping)
     if project is None:
         origins = {key: Origin(f"{places.params}:{line}", "params.yaml") for key, line in lines.items()}

@@ -2,17 +2,119 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
 
+from mlctl.compute import evaluated
 from mlctl.errors import DataError
-from mlctl.spec import Decide
+from mlctl.policy import Policy, both
+from mlctl.spec import Decide, Task
 
 if TYPE_CHECKING:
+    import numpy as np
     import polars as pl
 
 BY_MODEL: Final = "model"
 LOW_CONFIDENCE: Final = "low_confidence"
 COLD_START: Final = "cold_start"
+FORETOLD: Final = "foretold"
+"""The decision about a number without a threshold: the score is all there is."""
+
+
+@dataclass(frozen=True)
+class Decider:
+    """Everything that turns scores into decisions, as a release holds it.
+
+    Attributes:
+        words: The project's `decide:` section.
+        policy: What was chosen by it on rows held out.
+        task: What is foretold.
+        classes: Names of the classes by code.
+        prior: The score of an entity about which too little is known: what became of such in the past; of several
+            classes the share of each.
+        rule: The business rule of today, an SQL expression, where there is one.
+    """
+
+    words: Decide
+    policy: Policy
+    task: Task = "binary"
+    classes: tuple[str, ...] = ("0", "1")
+    prior: float | Sequence[float] = 0.5
+    rule: str | None = None
+
+    def __call__(self, features: pl.DataFrame, scores: np.ndarray[Any, Any]) -> pl.DataFrame:
+        """The decision for every row.
+
+        Args:
+            features: The rows' features, for evidence and rule.
+            scores: float array (rows,) or (rows, classes), as the release gives them.
+
+        Returns:
+            Grain: one row per row of `features`. Columns score (P(label = 1), the likeliest class's probability, or
+            the value), decision, reason, confidence (the likelier outcome's probability; null for a number).
+
+        Raises:
+            DataError: The evidence feature does not exist, or the rule cannot be computed.
+        """
+        import numpy as np
+        import polars as pl
+
+        is_cold = cold(self.words, features).to_numpy()
+        scores = np.array(scores, dtype=np.float64)
+        scores[is_cold] = self.prior
+        confidence = None if self.task == "regression" else both(scores).max(axis=1)
+        unsure = np.zeros(len(scores), dtype=bool)
+        if confidence is not None:
+            unsure = ~(confidence >= self.policy.min_confidence)
+            if self.policy.set_level is not None:
+                unsure = (both(scores) >= self.policy.set_level).sum(axis=1) != 1
+        falls_back = pl.Series(is_cold | unsure)
+        told = pl.DataFrame({"model": self._by_model(scores), "other": self._fallback(features)})
+        decision = told.select(pl.when(falls_back).then("other").otherwise("model")).to_series()
+        reasons = np.where(is_cold, COLD_START, np.where(unsure, LOW_CONFIDENCE, BY_MODEL))
+        return pl.DataFrame(
+            {
+                "score": scores.max(axis=1) if self.task == "multiclass" else scores,
+                "decision": decision,
+                "reason": pl.Series(reasons.tolist(), dtype=pl.String),
+                "confidence": pl.Series(None if confidence is None else confidence, dtype=pl.Float64)
+                if confidence is not None
+                else pl.Series([None], dtype=pl.Float64).new_from_index(0, len(scores)),
+            }
+        )
+
+    def _by_model(self, scores: np.ndarray[Any, Any]) -> pl.Series:
+        import numpy as np
+        import polars as pl
+
+        if self.task == "multiclass":
+            return pl.Series(np.array(self.classes)[scores.argmax(axis=1)].tolist(), dtype=pl.String)
+        if self.policy.threshold is None:
+            return pl.Series([FORETOLD], dtype=pl.String).new_from_index(0, len(scores))
+        above = scores >= self.policy.threshold
+        return pl.Series(np.where(above, self.words.above, self.words.below).tolist(), dtype=pl.String)
+
+    def _fallback(self, features: pl.DataFrame) -> pl.Series:
+        """The decision where the model is not asked; what the rule says, and the word where it says nothing."""
+        import polars as pl
+
+        word = pl.Series([self.words.fallback], dtype=pl.String).new_from_index(0, features.height)
+        if self.words.fallback_by == "word" or self.rule is None:
+            return word
+        said = evaluated(features, self.rule, "model.rule")
+        if self.task == "multiclass":
+            chosen = said.cast(pl.String)
+        else:
+            yes = said if said.dtype == pl.Boolean else said.cast(pl.Float64) >= self.policy.threshold
+            chosen = pl.select(
+                pl.when(yes.is_null())
+                .then(None)
+                .when(yes)
+                .then(pl.lit(self.words.above))
+                .otherwise(pl.lit(self.words.below))
+            ).to_series()
+        return chosen.fill_null(self.words.fallback)
 
 
 def cold(policy: Decide, features: pl.DataFrame) -> pl.Series:
@@ -28,33 +130,3 @@ def cold(policy: Decide, features: pl.DataFrame) -> pl.Series:
     if policy.evidence not in features.columns:
         raise DataError.missing_column("features", policy.evidence, features.columns, "decide.evidence")
     return (features[policy.evidence].cast(pl.Float64).fill_null(0.0) < policy.min_evidence).alias("cold")
-
-
-def decide(policy: Decide, features: pl.DataFrame, score: pl.Series, prior: float) -> pl.DataFrame:
-    """The decision for every row.
-
-    Args:
-        policy: The project's `decide:` section.
-        features: The rows' features, for the evidence.
-        score: P(label = 1) of each row.
-        prior: The score of an entity about which too little is known: the share of label 1 among such in the past.
-
-    Returns:
-        Grain: one row per row of `features`. Columns score, decision, reason, confidence (the larger of score and
-        1 - score, 0.5..1).
-
-    Raises:
-        DataError: The evidence feature does not exist.
-    """
-    import polars as pl
-
-    rows = pl.DataFrame({"score": score.cast(pl.Float64)}).with_columns(cold(policy, features).alias("cold"))
-    rows = rows.with_columns(pl.when("cold").then(pl.lit(prior)).otherwise("score").alias("score"))
-    rows = rows.with_columns(pl.max_horizontal("score", 1 - pl.col("score")).alias("confidence"))
-    unsure = pl.col("confidence") < policy.min_confidence
-    by_model = pl.when(pl.col("score") >= policy.threshold).then(pl.lit(policy.above)).otherwise(pl.lit(policy.below))
-    decision = pl.when(pl.col("cold") | unsure).then(pl.lit(policy.fallback)).otherwise(by_model)
-    reason = (
-        pl.when("cold").then(pl.lit(COLD_START)).when(unsure).then(pl.lit(LOW_CONFIDENCE)).otherwise(pl.lit(BY_MODEL))
-    )
-    return rows.select("score", decision.alias("decision"), reason.alias("reason"), "confidence")

@@ -1,53 +1,58 @@
 """Features as the float32 columns that models take: learnt on the training rows, sealed into the release.
 
 Numbers pass through (missing is NaN); a true-or-false is 1 and 0; a category becomes one column for each value that is
-common enough in training, one for all others (`other`, so an unseen value has a place) and one for missing.
+common enough in training, one for all others (`other`, so an unseen value has a place) and one for missing. The rule of
+today is an expression over the features, in one column. What is rare, unseen or missing goes by the policy `encoding:`.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, Literal
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from mlctl.errors import DataError
+from mlctl.compute import evaluated
+from mlctl.errors import DataError, listed
 from mlctl.kinds import Record
+from mlctl.spec import EncodingPolicy
 
 if TYPE_CHECKING:
     import numpy as np
     import polars as pl
-
-MIN_SHARE: Final = 0.005
-"""A category that fewer of the training rows hold is counted as `other`."""
-MOST: Final = 50
-"""Most columns that one category feature may become."""
 
 
 class Encoded(Record):
     """How one feature becomes columns."""
 
     feature: str = Field(description="the feature's column")
-    form: Literal["number", "category"] = Field(description="number: one column; category: one a value, other, missing")
+    form: Literal["number", "category", "expression"] = Field(
+        description="number: one column; category: one a value, other, missing; expression: one column, by SQL"
+    )
     categories: tuple[str, ...] = Field(default=(), description="the values with a column of their own, sorted")
+    rare: tuple[str, ...] = Field(default=(), description="`unseen: refuse`: the other values of training, sorted")
+    sql: str | None = Field(default=None, description="expression: what it says")
+    classes: tuple[str, ...] = Field(default=(), description="expression: names of classes, each told by its place")
 
 
 class Encoding(Record):
     """How the features of a project become a matrix."""
 
     features: tuple[Encoded, ...] = Field(description="in the order of the matrix columns")
+    policy: EncodingPolicy = Field(default_factory=EncodingPolicy, description="what was unseen or is missing")
 
     def columns(self) -> tuple[str, ...]:
         """Names of the matrix columns; a category's are `feature=value`."""
         found: list[str] = []
         for encoded in self.features:
-            if encoded.form == "number":
-                found.append(encoded.feature)
-            else:
+            if encoded.form == "category":
                 found += [f"{encoded.feature}={value}" for value in (*encoded.categories, "(other)", "(missing)")]
+            else:
+                found.append(encoded.feature)
         return tuple(found)
 
 
-def learn(features: pl.DataFrame) -> Encoding:
+def learn(features: pl.DataFrame, policy: EncodingPolicy | None = None) -> Encoding:
     """The encoding that training rows teach.
 
     Raises:
@@ -55,6 +60,7 @@ def learn(features: pl.DataFrame) -> Encoding:
     """
     import polars as pl
 
+    policy = policy or EncodingPolicy()
     learnt = []
     for name, dtype in features.schema.items():
         if dtype.is_numeric() or dtype in (pl.Boolean, pl.Null):
@@ -63,26 +69,49 @@ def learn(features: pl.DataFrame) -> Encoding:
             # renamed, because a feature may itself be called `count`
             counts = features[name].alias("value").drop_nulls().value_counts(name="rows")
             counts = counts.sort(["rows", "value"], descending=[True, False])
-            common = counts.filter(pl.col("rows") >= max(1.0, MIN_SHARE * features.height)).head(MOST)
-            learnt.append(Encoded(feature=name, form="category", categories=tuple(sorted(common["value"]))))
+            common = counts.filter(pl.col("rows") >= max(1.0, policy.rare_share * features.height))
+            common = common.head(policy.most_values)
+            rare = set(counts["value"]) - set(common["value"]) if policy.unseen == "refuse" else set()
+            learnt.append(
+                Encoded(
+                    feature=name,
+                    form="category",
+                    categories=tuple(sorted(common["value"])),
+                    rare=tuple(sorted(rare)),
+                )
+            )
         else:
             raise DataError.bad_expression(
                 f"features.{name}", name, f"a model cannot take the type {dtype}; make it a number or a text"
             )
-    return Encoding(features=tuple(learnt))
+    return Encoding(features=tuple(learnt), policy=policy)
+
+
+def of_rule(sql: str, classes: Sequence[str] = ()) -> Encoding:
+    """The encoding of the rule of today: one column, what its expression says.
+
+    Args:
+        sql: The expression over features.
+        classes: Names of the classes, where it says one of them.
+    """
+    return Encoding(features=(Encoded(feature="rule", form="expression", sql=sql, classes=tuple(classes)),))
 
 
 def encode(encoding: Encoding, features: pl.DataFrame) -> np.ndarray[Any, Any]:
     """The matrix of rows of features: float32 array (rows, columns), NaN is "missing".
 
     Raises:
-        DataError: A feature is missing or has another type than in training.
+        DataError: A feature is missing or has another type than in training, an expression cannot be computed, or the
+            policy refuses a value.
     """
     import numpy as np
     import polars as pl
 
-    columns = []
+    columns: list[np.ndarray[Any, Any]] = []
     for encoded in encoding.features:
+        if encoded.form == "expression":
+            columns.append(_said(encoded, features))
+            continue
         if encoded.feature not in features.columns:
             raise DataError.missing_column("features", encoded.feature, features.columns, "the release's encoding")
         series = features[encoded.feature]
@@ -93,6 +122,7 @@ def encode(encoding: Encoding, features: pl.DataFrame) -> np.ndarray[Any, Any]:
                 encoded.feature,
                 f"it was a {encoded.form} in training and is {series.dtype} now",
             )
+        _refuse_by_policy(encoding.policy, encoded, series)
         if encoded.form == "number":
             columns.append(series.cast(pl.Float32).fill_null(float("nan")).to_numpy())
             continue
@@ -101,3 +131,36 @@ def encode(encoding: Encoding, features: pl.DataFrame) -> np.ndarray[Any, Any]:
         other = text.is_not_null() & ~text.is_in(list(encoded.categories)).fill_null(False)
         columns += [mask.cast(pl.Float32).to_numpy() for mask in (*known, other, text.is_null())]
     return np.ascontiguousarray(np.column_stack(columns), dtype=np.float32)
+
+
+def _refuse_by_policy(policy: EncodingPolicy, encoded: Encoded, series: pl.Series) -> None:
+    import polars as pl
+
+    key = f"features.{encoded.feature}"
+    if policy.missing == "refuse" and (missing := series.null_count()):
+        why = f"{missing:,} of {len(series):,} rows have no value, and encoding.missing is refuse"
+        raise DataError.bad_expression(key, encoded.feature, why)
+    if policy.unseen == "refuse" and encoded.form == "category":
+        known = pl.Series([*encoded.categories, *encoded.rare], dtype=pl.String)
+        unseen = series.cast(pl.String).drop_nulls()
+        unseen = unseen.filter(~unseen.is_in(known.implode())).unique().sort()
+        if len(unseen):
+            why = f"training held no {listed([repr(value) for value in unseen])}, and encoding.unseen is refuse"
+            raise DataError.bad_expression(key, encoded.feature, why)
+
+
+def _said(encoded: Encoded, features: pl.DataFrame) -> np.ndarray[Any, Any]:
+    """What the rule says of each row; a class by its place, NaN where it says nothing."""
+    import polars as pl
+
+    value = evaluated(features, str(encoded.sql), "model.rule")
+    if encoded.classes and value.dtype == pl.String:
+        places = {name: float(place) for place, name in enumerate(encoded.classes)}
+        value = value.replace_strict(places, default=None, return_dtype=pl.Float64)
+    try:
+        number = value.cast(pl.Float32)
+    except pl.exceptions.PolarsError as error:
+        why = f"it gives {value.dtype}; a rule says true or false, a number or a class's name"
+        raise DataError.bad_expression("model.rule", str(encoded.sql), why) from error
+    said: np.ndarray[Any, Any] = number.fill_null(float("nan")).to_numpy()
+    return said

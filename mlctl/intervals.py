@@ -48,7 +48,10 @@ def bootstrap(  # noqa: PLR0913 - two of them are named at the call
     codes = None if groups is None else np.unique(groups, return_inverse=True)[1]
     units = len(truth) if codes is None else int(codes.max(initial=-1)) + 1
     # Sorted once here, so that no metric has to sort again in any resample.
-    orders = {model: np.argsort(score, kind="stable") for model, score in score_by_model.items()}
+    orders = {
+        model: np.argsort(score, kind="stable") if score.ndim == 1 else np.arange(len(score))
+        for model, score in score_by_model.items()
+    }
     sorted_rows = {
         model: (np.asarray(truth, np.float64)[orders[model]], np.asarray(score, np.float64)[orders[model]])
         for model, score in score_by_model.items()

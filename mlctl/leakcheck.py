@@ -18,7 +18,8 @@ from mlctl.errors import DataError
 from mlctl.files import write_json
 from mlctl.plan import Plan, compile_plan
 from mlctl.spec import Project
-from mlctl.stages.features import checked_tables, moments
+from mlctl.splits import moments
+from mlctl.stages.features import checked_tables
 from mlctl.times import duration, moment_text
 from mlctl.workspace import Places
 

@@ -1,7 +1,7 @@
 """A release: a sealed, content-hashed folder that scores alone and holds no code.
 
   manifest.json   id (hash of the content), lineage, signature, sha256 of every other file
-  model.onnx      the graph: `features` float32 (rows, columns) -> `score` float32 (rows,)
+  model.onnx      the graph: `features` float32 (rows, columns) -> `score` float32 (rows,) or (rows, classes)
   project.json    the composed project: features, entity, decide policy
   encoding.json   features -> matrix columns, learnt in training
   golden.json     some feature rows and the scores that they must get
@@ -18,15 +18,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from mlctl import kinds, runtime, spec, validation
+from mlctl import fitting, kinds, runtime, spec, validation
+from mlctl.decide import Decider
 from mlctl.encoding import Encoding, encode
 from mlctl.errors import IntegrityError
 from mlctl.files import canonical_json, read_json, sha256_of, sha256_of_file, write_bytes, write_json
+from mlctl.policy import Policy
 
 if TYPE_CHECKING:
+    import numpy as np
     import polars as pl
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 FILES: Final = ("model.onnx", "project.json", "encoding.json", "golden.json", "card.md")
 TOLERANCE: Final = 1e-6
 """How far a golden row's score may lie from the sealed one: another CPU may round the last bits differently."""
@@ -42,16 +45,31 @@ class Release:
     encoding: Encoding
     onnx: bytes
 
-    def score(self, features: pl.DataFrame) -> pl.Series:
-        """P(label = 1) of every row of features.
+    def score(self, features: pl.DataFrame) -> np.ndarray[Any, Any]:
+        """P(label = 1) or the value of every row, float64 (rows,); of several classes (rows, classes).
 
         Raises:
             DataError: A feature is missing or has another type than in training.
         """
-        import polars as pl
+        return runtime.score_onnx(self.onnx, encode(self.encoding, features)).astype("float64")
 
-        matrix = encode(self.encoding, features)
-        return pl.Series("score", runtime.score_onnx(self.onnx, matrix).astype("float64"))
+    def decide(self, features: pl.DataFrame) -> pl.DataFrame:
+        """Score and decision of every row.
+
+        Grain: one row per row of `features`: score, decision, reason, confidence (`mlctl/decide.py`).
+
+        Raises:
+            DataError: A feature is missing or has another type than in training.
+        """
+        return self.decider()(features, self.score(features))
+
+    def decider(self) -> Decider:
+        """What turns this release's scores into decisions."""
+        sealed = self.manifest["decide"]
+        policy = Policy(sealed["threshold"], sealed["min_confidence"], sealed["set_level"])
+        task, rule = self.project.label.task, self.project.model.rule
+        classes = tuple(self.manifest["classes"])
+        return Decider(self.project.decide, policy, task, classes, self.manifest["prior"], rule)
 
 
 def seal(folder: Path, contents: Mapping[str, bytes | str], about: Mapping[str, Any]) -> str:
@@ -110,6 +128,7 @@ def open_release(folder: Path, next_step: str) -> Release:
         IntegrityError: A file is missing or changed, the graph is not of its kind, or a golden row is answered
             differently.
     """
+    import numpy as np
     import polars as pl
 
     manifest = read_manifest(folder, next_step)
@@ -118,27 +137,38 @@ def open_release(folder: Path, next_step: str) -> Release:
         raise IntegrityError.refused(str(folder / "project.json"), str(faults[0]), next_step)
     encoding = Encoding.model_validate(read_json(folder / "encoding.json"))
     onnx = (folder / "model.onnx").read_bytes()
-    runtime.check_graph(onnx, kinds.load("models", project.model.kind).OPS, len(encoding.columns()))
+    classes = len(manifest["classes"]) if project.label.task == "multiclass" else None
+    runtime.check_graph(onnx, _operators(project, manifest["model"]), len(encoding.columns()), classes)
     release = Release(manifest["id"], manifest, project, encoding, onnx)
     golden = read_json(folder / "golden.json")
     rows = pl.DataFrame(golden["features"], schema={name: getattr(pl, kind) for name, kind in golden["schema"].items()})
-    answers, wanted = release.score(rows).to_list(), golden["scores"]
-    differences = [abs(got - want) for got, want in zip(answers, wanted, strict=False)]
-    if not wanted or len(answers) != len(wanted):
+    answers, wanted = release.score(rows), np.asarray(golden["scores"], dtype=np.float64)
+    if not len(wanted) or answers.shape != wanted.shape:
         raise IntegrityError.refused(str(folder / "golden.json"), "rows and scores are not as many", next_step)
-    # one by one, because the largest of numbers and NaN may be a number
-    if wrong := [difference for difference in differences if not difference <= TOLERANCE]:
+    differences = (np.abs(answers - wanted) / np.maximum(1.0, np.abs(wanted))).ravel()
+    # asked this way round, because NaN is not below the limit either
+    if len(wrong := differences[~(differences <= TOLERANCE)]):
         raise IntegrityError.refused(
             str(folder), f"a golden row's score lies {wrong[0]:.2g} from the sealed one", next_step
         )
     return release
 
 
-def golden_rows(features: pl.DataFrame, score: pl.Series, count: int = 32) -> str:
+def _operators(project: spec.Project, model: str) -> frozenset[str]:
+    """The ONNX operators that the released rung may hold; only the project's own kind is calibrated."""
+    own: Any = project.model
+    if model == own.kind:
+        return fitting.operators(own)
+    ops: frozenset[str] = kinds.load("models", model).OPS
+    return ops
+
+
+def golden_rows(features: pl.DataFrame, scores: np.ndarray[Any, Any], count: int = 32) -> str:
     """Some feature rows and their scores as JSON: evenly spread over the scores, so low, middle and high are there."""
+    import numpy as np
     import polars as pl
 
-    order = score.arg_sort()
+    order = np.argsort(scores if scores.ndim == 1 else scores.max(axis=1), kind="stable")
     count = min(count, len(order))
     picks = [int(order[round(step * (len(order) - 1) / max(1, count - 1))]) for step in range(count)]
     rows = features[sorted(set(picks))]
@@ -147,5 +177,5 @@ def golden_rows(features: pl.DataFrame, score: pl.Series, count: int = 32) -> st
         for name, dtype in rows.schema.items()
     }
     rows = rows.with_columns(pl.col(pl.Float64).fill_nan(None))
-    scores = score.gather(sorted(set(picks))).to_list()
-    return canonical_json({"schema": schema, "features": rows.to_dict(as_series=False), "scores": scores})
+    told = {"schema": schema, "features": rows.to_dict(as_series=False), "scores": scores[sorted(set(picks))].tolist()}
+    return canonical_json(told)

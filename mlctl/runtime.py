@@ -27,7 +27,7 @@ _SILENT_BELOW: Final = 3
 
 
 def scorer(onnx: bytes, threads: int = 2) -> Scorer:
-    """A loaded graph as a function from float32 rows (rows, columns) to float32 scores (rows,).
+    """A loaded graph as a function from float32 rows (rows, columns) to float32 scores (rows,) or (rows, classes).
 
     The function may be called from several threads at once. Scores do not depend on `threads` nor on the batches.
 
@@ -47,9 +47,12 @@ def scorer(onnx: bytes, threads: int = 2) -> Scorer:
     except Exception as error:  # ONNX Runtime's errors share no class but this one
         raise _refused(f"ONNX Runtime cannot load it: {first_line(error)}") from error
 
+    # the graph's own shape: [rows], or [rows, classes]
+    classes = session.get_outputs()[0].shape[1:]
+
     def score(matrix: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         rows = np.ascontiguousarray(matrix, dtype=np.float32)
-        scores = np.empty(len(rows), dtype=np.float32)
+        scores = np.empty((len(rows), *classes), dtype=np.float32)
         for start in range(0, len(rows), BATCH_ROWS):
             batch = rows[start : start + BATCH_ROWS]
             scores[start : start + len(batch)] = session.run(["score"], {"features": batch})[0]
@@ -59,7 +62,9 @@ def scorer(onnx: bytes, threads: int = 2) -> Scorer:
 
 
 def score_onnx(onnx: bytes, matrix: np.ndarray[Any, Any], threads: int = 2) -> np.ndarray[Any, Any]:
-    """The scores float32 (rows,) of float32 rows (rows, columns). Loads the graph anew: keep a `scorer` for many calls.
+    """The scores float32 (rows,) or (rows, classes) of float32 rows (rows, columns).
+
+    Loads the graph anew: keep a `scorer` for many calls.
 
     Raises:
         IntegrityError: ONNX Runtime cannot load the graph.
@@ -96,11 +101,18 @@ def hostile(matrix: np.ndarray[Any, Any], seed: int = 7) -> np.ndarray[Any, Any]
     return np.concatenate(flat).astype(np.float32)
 
 
-def parity(fitted: Fitted, matrix: np.ndarray[Any, Any], seed: int = 7) -> float:
+def parity(fitted: Fitted, matrix: np.ndarray[Any, Any], seed: int = 7, unit: float = 1.0) -> float:
     """The largest difference between the graph and the training library, over the given and the `hostile` rows.
 
+    Args:
+        fitted: The model.
+        matrix: float32 rows (rows, columns).
+        seed: Seed of the drawn hostile row.
+        unit: What a difference is a share of: 1 for probabilities, the labels' deviation for a number. Scores larger
+            than it are compared by their own size, since float32 holds seven digits.
+
     Returns:
-        A difference of probabilities, 0 to 1; infinity when either side gives a score that is not finite.
+        A difference as a share of `unit`; infinity when either side gives a score that is not finite.
 
     Raises:
         IntegrityError: ONNX Runtime cannot load the graph.
@@ -112,24 +124,26 @@ def parity(fitted: Fitted, matrix: np.ndarray[Any, Any], seed: int = 7) -> float
     for rows in (matrix, hostile(matrix, seed)):
         for start in range(0, len(rows), BATCH_ROWS):
             batch = rows[start : start + BATCH_ROWS]
-            difference = np.abs(score(batch).astype(np.float64) - fitted.predict(batch))
+            native = np.asarray(fitted.predict(batch), dtype=np.float64)
+            difference = np.abs(score(batch).astype(np.float64) - native) / np.maximum(unit, np.abs(native))
             if not np.isfinite(difference).all():
                 return float("inf")
             largest = max(largest, float(difference.max()))
     return largest
 
 
-def check_graph(onnx: bytes, allowed: frozenset[str], columns: int) -> None:
+def check_graph(onnx: bytes, allowed: frozenset[str], columns: int, classes: int | None = None) -> None:
     """Lets a graph pass that a model kind may have made.
 
     Args:
         onnx: The file.
         allowed: The operators of the kind (its `OPS`).
         columns: How many columns the encoding gives.
+        classes: How many columns the score has; None where it is an array (rows,).
 
     Raises:
         IntegrityError: It cannot be parsed, holds another operator, a foreign domain, a subgraph, a function or
-            external data, or does not lead from `features` float32 (rows, columns) to `score` float32 (rows,).
+            external data, or does not lead from `features` float32 (rows, columns) to such a `score` float32.
     """
     from google.protobuf.message import DecodeError
     from onnx import checker, load_from_string
@@ -138,7 +152,7 @@ def check_graph(onnx: bytes, allowed: frozenset[str], columns: int) -> None:
         model = load_from_string(onnx)
     except DecodeError as error:
         raise _refused(f"it is no ONNX file: {first_line(error)}") from error
-    worst = next(iter(_faults(model, allowed, columns)), None)
+    worst = next(iter(_faults(model, allowed, columns, classes)), None)
     if worst is not None:
         raise _refused(worst)
     try:
@@ -147,7 +161,7 @@ def check_graph(onnx: bytes, allowed: frozenset[str], columns: int) -> None:
         raise _refused(f"it is no valid graph: {first_line(error)}") from error
 
 
-def _faults(model: onnx.ModelProto, allowed: frozenset[str], columns: int) -> Iterable[str]:
+def _faults(model: onnx.ModelProto, allowed: frozenset[str], columns: int, classes: int | None) -> Iterable[str]:
     """What is wrong, worst first."""
     from onnx import TensorProto
 
@@ -169,8 +183,10 @@ def _faults(model: onnx.ModelProto, allowed: frozenset[str], columns: int) -> It
     inputs, outputs = [_signature(value) for value in graph.input], [_signature(value) for value in graph.output]
     if inputs != [("features", TensorProto.FLOAT, (None, columns))]:
         yield f"its inputs are {listed(map(_shown, inputs))}; wanted: features float32 (rows, {columns})"
-    if outputs != [("score", TensorProto.FLOAT, (None,))]:
-        yield f"its outputs are {listed(map(_shown, outputs))}; wanted: score float32 (rows,)"
+    shape = (None,) if classes is None else (None, classes)
+    if outputs != [("score", TensorProto.FLOAT, shape)]:
+        wanted = "(rows,)" if classes is None else f"(rows, {classes})"
+        yield f"its outputs are {listed(map(_shown, outputs))}; wanted: score float32 {wanted}"
 
 
 def _signature(value: onnx.ValueInfoProto) -> tuple[str, int, tuple[int | None, ...] | None]:

@@ -19,6 +19,7 @@ from mlctl.times import Duration, Moment, duration
 _FROM_ENVIRONMENT: Final = re.compile(r"\$\{oc\.env:[^}]*\}")
 _PASSWORD: Final = re.compile(r"://[^@/]*:[^@/]+@|password\s*=\s*\S", re.IGNORECASE)
 NAME: Final = re.compile(r"[a-z_][a-z0-9_]*")
+_OF_LABEL_ALONE: Final = ("is", "horizon", "task", "classes")
 ONE_KIND: Final = {"model": "models", "serving": "serving", "engine": "engines"}
 """Sections that are of one kind, and their seam."""
 KIND_SECTIONS: Final = {"sources": "sources", "checks": "checks", "features": "features", "metrics": "metrics"}
@@ -32,6 +33,10 @@ def holds_password(dsn: str) -> bool:
     (True, False)
     """
     return bool(_PASSWORD.search(_FROM_ENVIRONMENT.sub("", dsn)))
+
+
+Task = Literal["binary", "multiclass", "regression"]
+"""What is foretold: P(label = 1), one of several classes, or a number."""
 
 
 class Entity(Record):
@@ -53,21 +58,35 @@ class Label(Record):
     horizon: Duration | None = Field(
         default=None, description="how far after as_of the outcome is looked for, such as 90d"
     )
-    is_: str | int | float | bool = Field(alias="is", description="the outcome that counts as 1")
+    task: Task = Field(
+        default="binary", description="binary: whether the outcome `is` so; multiclass: which; regression: how much"
+    )
+    is_: str | int | float | bool | None = Field(
+        default=None, alias="is", description="binary: the outcome that counts as 1"
+    )
+    classes: tuple[str, ...] | None = Field(
+        default=None, min_length=2, description="multiclass: the outcomes; default: those of the training rows"
+    )
 
     @model_validator(mode="after")
     def _horizon_of_the_future(self) -> Label:
         if (self.kind == "lookup") != (self.horizon is None):
             raise ValueError("an aggregate of the future needs a `horizon`; a lookup has none")
+        if (self.task == "binary") != (self.is_ is not None):
+            raise ValueError("say `is:` (the outcome that counts as 1), or `task: multiclass` or `task: regression`")
+        if self.classes is not None and self.task != "multiclass":
+            raise ValueError("`classes` belong to `task: multiclass`")
         return self
 
 
 class Split(Record):
     """Which rows teach and which rows judge."""
 
-    kind: Literal["time", "random", "folds"] = Field(
+    kind: Literal["time", "backtest", "random", "stratified", "group", "folds"] = Field(
         default="time",
-        description="time: later moments judge; random: a share of entities judges; folds: everybody judges once",
+        description="time: later moments judge; backtest: each of the last moments is judged by a model of the moments "
+        "before it; random, stratified (each outcome alike), group (all rows of a group on one side): a share of "
+        "entities judges; folds: everybody judges once",
     )
     train: tuple[Moment, ...] | None = Field(
         default=None, min_length=1, description="as_of moments of training; default: counted back from as_of"
@@ -78,26 +97,104 @@ class Split(Record):
         description="as_of moments of the test; default: the last one whose outcome is known",
     )
     moments: int = Field(default=3, ge=1, le=60, description="how many training moments, when they are counted back")
-    every: Duration = Field(default="30d", description="distance between training moments, when they are counted back")
-    test_share: float = Field(default=0.25, gt=0, lt=1, description="random: share of entities that judge")
+    windows: int = Field(default=3, ge=1, le=60, description="backtest: how many moments judge")
+    every: Duration = Field(default="30d", description="distance between moments, when they are counted back")
+    test_share: float = Field(
+        default=0.25, gt=0, lt=1, description="random, stratified, group: share of entities that judge"
+    )
+    by: str | None = Field(default=None, description="group: the feature whose values stay together")
     folds: int = Field(
         default=5, ge=2, le=20, description="folds: how many parts; each is judged by a model of the others"
     )
-    seed: int = Field(default=7, ge=0, description="random and folds: seed of the draw")
+    seed: int = Field(default=7, ge=0, description="seed of every draw of rows")
+
+    @model_validator(mode="after")
+    def _group_by_something(self) -> Split:
+        if (self.kind == "group") != (self.by is not None):
+            raise ValueError("`kind: group` needs `by`; the other kinds have none")
+        return self
+
+    def over_time(self) -> bool:
+        """Whether rows of several moments are divided by them."""
+        return self.kind in ("time", "backtest")
+
+    def judges_what_teaches(self) -> bool:
+        """Whether the rows that judge teach the released model too, and are judged by models that did not see them."""
+        return self.kind in ("folds", "backtest")
+
+
+class EncodingPolicy(Record):
+    """How features become the columns that a model takes."""
+
+    rare_share: float = Field(
+        default=0.005, ge=0, le=0.5, description="a category that fewer of the training rows hold counts as `other`"
+    )
+    most_values: int = Field(default=50, ge=1, le=1000, description="most columns that one category becomes")
+    unseen: Literal["other", "refuse"] = Field(
+        default="other", description="a category's value that training did not hold: counts as `other`, or is refused"
+    )
+    missing: Literal["keep", "refuse"] = Field(
+        default="keep", description="a missing value: kept (a model knows what to do), or refused in any feature"
+    )
+
+
+class Worth(Record):
+    """Money (or any unit) that each outcome of a decision brings; what costs is below 0."""
+
+    tp: float = Field(default=0.0, description="decided `above`, and label 1")
+    fp: float = Field(default=0.0, description="decided `above`, and label 0")
+    tn: float = Field(default=0.0, description="decided `below`, and label 0")
+    fn: float = Field(default=0.0, description="decided `below`, and label 1")
 
 
 class Decide(Record):
     """From a score to a decision."""
 
-    threshold: float = Field(default=0.5, ge=0, le=1, description="scores from here on are decided `above`")
+    threshold: float | None = Field(
+        default=None,
+        description="scores from here on are decided `above`; default: 0.5, and none for a number, in the label's unit",
+    )
+    worth: Worth | None = Field(
+        default=None, description="binary: what each outcome brings; the threshold that brings most is taken"
+    )
     above: str = Field(default="yes", description="the decision for scores at or above the threshold")
     below: str = Field(default="no", description="the decision for scores below the threshold")
     min_confidence: float = Field(
-        default=0.0, ge=0, le=1, description="below it (the larger of score and 1 - score) the decision is `fallback`"
+        default=0.0,
+        ge=0,
+        le=1,
+        description="below it (the probability of the likelier outcome) the decision falls back",
+    )
+    max_error: float | None = Field(
+        default=None,
+        gt=0,
+        lt=1,
+        description="largest share of wrong decisions among those made by the model; min_confidence is set by it",
+    )
+    conformal: float | None = Field(
+        default=None,
+        gt=0,
+        lt=1,
+        description="share of entities whose set of possible outcomes may miss the true one; one outcome in the set is "
+        "decided, none or several fall back",
     )
     evidence: str | None = Field(default=None, description="feature that counts what is known about an entity")
     min_evidence: float = Field(default=1.0, description="entities with less evidence are cold and get `fallback`")
-    fallback: str = Field(default="review", description="the decision where the model is not asked")
+    fallback: str = Field(
+        default="review", description="the decision where the model is not asked: a queue, or to abstain"
+    )
+    fallback_by: Literal["word", "rule"] = Field(
+        default="word", description="word: the decision is `fallback`; rule: it is what model.rule says"
+    )
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Decide:
+        ways = [self.min_confidence > 0, self.max_error is not None, self.conformal is not None]
+        if sum(ways) > 1:
+            raise ValueError("give one of `min_confidence`, `max_error` and `conformal`")
+        if self.worth is not None and self.threshold is not None:
+            raise ValueError("give `threshold` or `worth`, which chooses it")
+        return self
 
 
 class Refresh(Record):
@@ -148,6 +245,9 @@ class Project(Record):
     features: dict[str, Any] = Field(description="what the model sees, by name")
     label: Label = Field(description="what is to be foretold")
     split: Split = Field(default_factory=Split, description="which rows teach and which judge")
+    encoding: EncodingPolicy = Field(
+        default_factory=EncodingPolicy, description="how features become the columns that a model takes"
+    )
     model: Any = Field(description="what learns")
     metrics: dict[str, Any] = Field(description="how it is judged, by name")
     cohorts: dict[str, str] = Field(
@@ -177,4 +277,4 @@ def label_options(label: Label) -> Any:
         pydantic.ValidationError: The kind needs a key that is missing, or does not have one that is given.
     """
     given = {key: value for key, value in label.model_dump(by_alias=True).items() if value is not None}
-    return kinds.options("features", {key: value for key, value in given.items() if key not in ("is", "horizon")})
+    return kinds.options("features", {key: value for key, value in given.items() if key not in _OF_LABEL_ALONE})

@@ -168,12 +168,12 @@ def _cross_faults(parts: Mapping[str, Any]) -> list[Fault]:
                     hint=f"set sources.{entry.source}.time",
                 )
             )
-    return faults + _gate_faults(parts) + _label_faults(parts)
+    return faults + _gate_faults(parts) + _label_faults(parts) + _task_faults(parts)
 
 
 def _gate_faults(parts: Mapping[str, Any]) -> list[Fault]:
     metrics, cohorts, faults = list(parts["metrics"]), list(parts["cohorts"]), []
-    models = [*parts["model"].rungs(), parts["model"].kind, CHAMPION]
+    models = [*parts["model"].rungs(parts["label"].task), parts["model"].kind, CHAMPION]
     for name, rule in parts["gate"].items():
         fair = rule.max_difference is not None
         asked = [("metric", rule.metric, "metrics", [*metrics, *SHARES] if fair else metrics)]
@@ -186,6 +186,38 @@ def _gate_faults(parts: Mapping[str, Any]) -> list[Fault]:
                 faults.append(Fault(f"gate.{name}.{key}", f"{section} has no {word!r}", hint=hint))
     if EACH in cohorts:
         faults.append(Fault(f"cohorts.{EACH}", "is the gate's word for every cohort", hint="choose another name"))
+    return faults
+
+
+def _task_faults(parts: Mapping[str, Any]) -> list[Fault]:
+    """What does not go with the task that the label sets."""
+    task, model, decide = parts["label"].task, parts["model"], parts["decide"]
+    faults: list[Fault] = []
+
+    def must_fit(key: str, seam: str, kind: str) -> None:
+        if task not in kinds.load(seam, kind).TASKS:
+            fitting = [name for name in kinds.names(seam) if task in kinds.load(seam, name).TASKS]
+            faults.append(Fault(key, f"{kind!r} cannot foretell a label of task {task}", hint=listed(fitting, 20)))
+
+    for rung in (*model.rungs(task), model.kind):
+        must_fit("model.kind" if rung == model.kind else "model.ladder", "models", rung)
+    for name, metric in parts["metrics"].items():
+        if task not in kinds.load("metrics", metric.kind).TASKS:
+            known = [other for other in kinds.names("metrics") if task in kinds.load("metrics", other).TASKS]
+            message = f"{metric.kind!r} does not judge a label of task {task}"
+            faults.append(Fault(f"metrics.{name}.kind", message, hint=f"one of {listed(known, 30)}"))
+    binary_only = {"model.calibration": model.calibration != "none", "decide.worth": decide.worth is not None}
+    faults += [
+        Fault(key, f"is for a binary label, not for {task}")
+        for key, said in binary_only.items()
+        if said and task != "binary"
+    ]
+    if task == "regression" and (decide.max_error or decide.conformal or decide.min_confidence):
+        faults.append(Fault("decide", "a number has no confidence to fall back by", hint="leave min_confidence out"))
+    if task == "binary" and decide.threshold is not None and not 0 <= decide.threshold <= 1:
+        faults.append(Fault("decide.threshold", f"is a probability, 0 to 1, not {decide.threshold:g}"))
+    if decide.fallback_by == "rule" and model.rule is None:
+        faults.append(Fault("decide.fallback_by", "there is no rule", hint="set model.rule"))
     return faults
 
 
@@ -210,16 +242,16 @@ def _label_faults(parts: Mapping[str, Any]) -> list[Fault]:
     if label.horizon is not None and source is not None and source.time_column() is None:
         hint = f"set sources.{label.source}.time"
         faults.append(Fault("label.source", f"{label.source!r} has no time column", hint=hint))
-    if split.kind == "time" and label.horizon is None:
+    if split.over_time() and label.horizon is None:
         faults.append(
             Fault(
                 "split.kind",
                 "a label without a horizon has no time to split by",
-                hint="set split.kind: folds or random",
+                hint="set split.kind: folds, random, stratified or group",
             )
         )
-    if split.kind != "time" and (split.train or split.test):
-        faults.append(Fault("split", "moments belong to `kind: time`"))
+    if not split.over_time() and (split.train or split.test):
+        faults.append(Fault("split", "moments belong to `kind: time` and `kind: backtest`"))
     if split.train and split.test and label.horizon:
         gap = min(split.test) - max(split.train)
         if gap < duration(label.horizon):

@@ -66,6 +66,11 @@ class Places:
         return self.state / "features"
 
     @property
+    def frozen(self) -> Path:
+        """What settles the evaluation before anything is trained: hashes, probes, scores that need no training."""
+        return self.state / "frozen"
+
+    @property
     def model(self) -> Path:
         """The trained ladder as ONNX, and its encoding."""
         return self.state / "model"
@@ -79,6 +84,16 @@ class Places:
     def release(self) -> Path:
         """The sealed release."""
         return self.state / "release"
+
+    @property
+    def releases(self) -> Path:
+        """Releases that were promoted, one folder each, with its DVC pointer beside it."""
+        return self.folder / "releases"
+
+    @property
+    def champion(self) -> Path:
+        """Which release is the champion; need not exist."""
+        return self.folder / "champion.json"
 
     @property
     def history(self) -> Path:

@@ -118,7 +118,18 @@ def opened(**sections: Any) -> Release:
     fitted = kinds.load("models", "logistic").fit(
         project.model, TrainingTable(encode(encoding, features), labels, ("orders",))
     )
-    return Release("0123456789abcdef", {"prior": 0.25}, project, encoding, fitted.onnx)
+    return Release(
+        "0123456789abcdef",
+        {
+            "prior": 0.25,
+            "model": "constant",
+            "classes": ["0", "1"],
+            "decide": {"threshold": 0.5, "min_confidence": 0.0, "set_level": None},
+        },
+        project,
+        encoding,
+        fitted.onnx,
+    )
 
 
 def test_everybody_who_was_known_before_as_of_has_one_row_with_all_that_the_contract_says():

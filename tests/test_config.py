@@ -63,7 +63,7 @@ def test_every_value_tells_who_set_it():
     )
     assert composed.origins["split.moments"] == config.Origin("override split.moments=2", "command line")
     assert "decide.threshold" not in composed.origins
-    assert composed.mapping["decide"]["threshold"] == 0.5
+    assert composed.mapping["decide"]["threshold"] is None
     assert composed.mapping["model"]["c"] == 1.0
     assert composed.project.split.moments == 2
 

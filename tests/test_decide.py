@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import polars as pl
 import pytest
 
-from mlctl.decide import decide
+from mlctl.decide import Decider
 from mlctl.errors import DataError
+from mlctl.policy import choose
 from mlctl.spec import Decide
 
 
@@ -14,7 +16,9 @@ def decided(
     policy: dict, scores: list[float], evidence: list[float | None] | None = None, prior: float = 0.25
 ) -> list[tuple]:
     features = pl.DataFrame({"orders": evidence or [1.0] * len(scores)}, schema={"orders": pl.Float64})
-    return decide(Decide.model_validate(policy), features, pl.Series(scores), prior).rows()
+    words = Decide.model_validate(policy)
+    chosen = choose(words, "binary", np.array([0.0, 1.0]), np.array([0.2, 0.7]))
+    return Decider(words, chosen, prior=prior)(features, np.array(scores)).rows()
 
 
 def test_a_score_exactly_at_the_threshold_is_above():

@@ -8,8 +8,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from mlctl.encoding import MOST, Encoding, encode, learn
+from mlctl.encoding import Encoding, encode, learn
 from mlctl.errors import DataError
+from mlctl.spec import EncodingPolicy
 
 
 def rows(encoding: Encoding, features: pl.DataFrame) -> list[list[float | None]]:
@@ -45,9 +46,11 @@ def test_a_value_of_less_than_one_row_in_two_hundred_is_other():
 
 
 def test_the_most_common_values_get_columns_and_ties_go_by_name():
-    names = [f"v{n:02d}" for n in range(MOST + 5)]
+    names = [f"v{n:02d}" for n in range(EncodingPolicy().most_values + 5)]
 
-    assert learn(pl.DataFrame({"x": names[::-1]})).features[0].categories == tuple(names[:MOST])
+    assert learn(pl.DataFrame({"x": names[::-1]})).features[0].categories == tuple(
+        names[: EncodingPolicy().most_values]
+    )
     assert "v54" in learn(pl.DataFrame({"x": [*names, "v54"]})).features[0].categories
 
 

@@ -70,7 +70,7 @@ def test_every_section_is_explained(section):
     [
         ("model.depth", "4", "project file, projects/shop/project.yaml:15", True),
         ("model.trees", "200", "preset model=xgboost, conf/model/xgboost.yaml:3", True),
-        ("decide.threshold", "0.5", "default (nobody set it)", True),
+        ("decide.min_confidence", "0.0", "default (nobody set it)", True),
         ("label.is", "0", "project file, projects/shop/project.yaml:14", True),
         ("gate.ranks.min", "0.7", "project file, projects/shop/project.yaml:17", True),
         ("features.orders.windows.1", "'90d'", "project file, projects/shop/project.yaml:10", False),
@@ -146,7 +146,7 @@ def test_the_schema_is_one_of_draft_07_and_takes_the_projects_of_this_repository
     ("key", "value"),
     [
         ("modle", {}), ("entity.kee", "x"), ("features.orders.windoes", ["7d"]), ("features.orders.kind", "cuont"), ("model.kind", "xgbost"),
-        ("split.moments", "three"), ("split.moments", 0), ("decide.threshold", 2), ("gate.ranks_well.mni", 1), ("split.kind", "tim"), ("label", "x"),
+        ("split.moments", "three"), ("split.moments", 0), ("decide.min_confidence", 2), ("gate.ranks_well.mni", 1), ("split.kind", "tim"), ("label", "x"),
     ],
 )  # fmt: skip
 def test_the_schema_refuses_what_is_wrong(key, value):

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 from onnx import helper, load_from_string
@@ -25,6 +26,12 @@ FEATURES = pl.DataFrame(
     }
 )
 AGAIN = "mlctl package projects/shop"
+ABOUT = {
+    "prior": 0.25,
+    "model": "logistic",
+    "classes": ["0", "1"],
+    "decide": {"threshold": 0.5, "min_confidence": 0.0, "set_level": None},
+}
 
 
 def contents() -> dict[str, bytes | str]:
@@ -36,7 +43,7 @@ def contents() -> dict[str, bytes | str]:
         project.model,
         TrainingTable(encode(encoding, FEATURES), labels, tuple(f"c{n}" for n in range(len(encoding.columns())))),
     )
-    scores = pl.Series(runtime.score_onnx(fitted.onnx, encode(encoding, FEATURES)).astype("float64"))
+    scores = runtime.score_onnx(fitted.onnx, encode(encoding, FEATURES)).astype("float64")
     return {
         "model.onnx": fitted.onnx,
         "project.json": canonical_json(project.mapping()),
@@ -53,13 +60,13 @@ def made() -> dict[str, bytes | str]:
 
 @pytest.fixture
 def folder(made, tmp_path) -> Path:
-    release.seal(tmp_path / "release", made, {"prior": 0.25, "lineage": {"git": "abc"}})
+    release.seal(tmp_path / "release", made, {**ABOUT, "lineage": {"git": "abc"}})
     return tmp_path / "release"
 
 
 def sealed_anew(folder: Path, made: dict[str, bytes | str], **changes: bytes | str) -> None:
     """Everything hashes to what the manifest says: only the content itself can be wrong."""
-    release.seal(folder, {**made, **{name.replace("_", "."): data for name, data in changes.items()}}, {"prior": 0.25})
+    release.seal(folder, {**made, **{name.replace("_", "."): data for name, data in changes.items()}}, ABOUT)
 
 
 def refused(folder: Path) -> IntegrityError:
@@ -76,7 +83,7 @@ def test_what_was_sealed_is_opened_and_scores_alone(made, folder):
     assert opened.manifest["prior"] == 0.25
     assert opened.project.mapping() == json.loads(made["project.json"])
     assert (
-        opened.score(FEATURES).to_list()
+        opened.score(FEATURES).tolist()
         == runtime.score_onnx(made["model.onnx"], encode(opened.encoding, FEATURES)).astype("float64").tolist()
     )
     assert len(golden["scores"]) == 32
@@ -140,7 +147,7 @@ def test_a_missing_an_empty_and_a_longer_file_are_refused(folder, name):
         ("id", "0" * 16),
         ("prior", 0.9),
         ("lineage", {"git": "abd"}),
-        ("format", 2),
+        ("format", 1),
         ("format", None),
         ("seal", ""),
         ("files", {}),
@@ -256,7 +263,7 @@ def test_sealing_that_fails_half_way_leaves_nothing_that_opens(folder, made):
 
 @pytest.mark.parametrize("rows", [1, 2, 20, 31, 32, 33, 60])
 def test_golden_rows_reach_from_the_lowest_score_to_the_highest(rows):
-    scores = pl.Series([(n * 37 % 60) / 60 for n in range(rows)])
+    scores = np.array([(n * 37 % 60) / 60 for n in range(rows)])
 
     golden = json.loads(release.golden_rows(FEATURES.head(rows), scores))
 
@@ -266,7 +273,7 @@ def test_golden_rows_reach_from_the_lowest_score_to_the_highest(rows):
 
 
 def test_golden_rows_of_few_rows_are_all_rows():
-    golden = json.loads(release.golden_rows(FEATURES.head(3), pl.Series([0.3, 0.1, 0.2])))
+    golden = json.loads(release.golden_rows(FEATURES.head(3), np.array([0.3, 0.1, 0.2])))
 
     assert golden["scores"] == [0.3, 0.1, 0.2]
     assert golden["features"]["orders"] == [None, 1.0, 2.0]

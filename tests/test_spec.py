@@ -58,7 +58,8 @@ def test_a_valid_mapping_is_read_to_a_project_that_reads_back_to_itself():
     assert project.horizon_days() == 90.0
     assert validation.read(project.mapping()) == (project, [])
     assert project.mapping()["decide"] == {
-        "threshold": 0.5, "above": "yes", "below": "no", "min_confidence": 0.0,
+        "threshold": None, "above": "yes", "below": "no", "min_confidence": 0.0,
+        "worth": None, "max_error": None, "conformal": None, "fallback_by": "word",
         "evidence": None, "min_evidence": 1.0, "fallback": "review",
     }  # fmt: skip
 
@@ -154,7 +155,7 @@ def test_an_aggregate_label_has_a_horizon_and_a_lookup_has_none():
     )
     lookup = {"kind": "lookup", "source": "customers", "column": "left", "is": True}
     assert faults(label=lookup) == {
-        "split.kind": "a label without a horizon has no time to split by; set split.kind: folds or random"
+        "split.kind": "a label without a horizon has no time to split by; set split.kind: folds, random, stratified or group"
     }
     project, found = validation.read(changed(label=lookup, split={"kind": "folds"}))
     assert not found

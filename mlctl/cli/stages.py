@@ -25,6 +25,9 @@ def _stage_command(name: str, summary: str) -> None:
 
 _stage_command("check", "Hold the snapshot against its contract; set bad rows aside with the reason.")
 _stage_command("features", "Make the tables that teach and judge, at past moments.")
+_stage_command(
+    "freeze", "Settle what judges a model, before there is one: the test set, the constant, the rule of today."
+)
 _stage_command("train", "Train the model and the simpler ones below it; prove the ONNX export.")
 _stage_command("evaluate", "Judge every model on the frozen test set, with intervals and cohorts.")
 _stage_command("package", "Seal what passed the gate into a release.")

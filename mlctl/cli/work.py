@@ -1,4 +1,4 @@
-"""The commands that bring a project up to date: run, ingest, score."""
+"""The commands that bring a project up to date: run, ingest, score, promote."""
 
 from __future__ import annotations
 
@@ -71,3 +71,20 @@ def score(project: Project, json: AsJson = False) -> None:
         published = flow.publish(places, config.read_params(places), present(), tell)
     if json:
         console.json_data({"format_version": "1.0", **vars(published)})
+
+
+@app.command(rich_help_panel="Work")
+def promote(project: Project, json: AsJson = False) -> None:
+    """Make the sealed release the champion, which the gate holds every later one against."""
+    from mlctl import console, releases
+
+    promoted = releases.promote(enter(project, json), present())
+    if json:
+        console.json_data(promoted)
+        return
+    how = (
+        "is the champion already"
+        if promoted["already"]
+        else f"is the champion now, after {promoted['before'] or 'none'}"
+    )
+    console.stage_line("promote", f"release {promoted['release']} {how}")

@@ -137,6 +137,36 @@ class DataError(MlctlError):
         return cls(f"the label does not vary in {what}", where="label", why=why, next_step="look at label: and split:")
 
     @classmethod
+    def class_without_rows(cls, classes: Sequence[str], what: str, rows: int) -> DataError:
+        """A class of the label that has no row where one is needed."""
+        return cls(
+            f"{len(classes)} classes have no row in {what}: {listed(classes)}",
+            where="label",
+            why=f"none of the {rows:,} rows has them; what is never seen cannot be foretold",
+            next_step="merge rare classes with a CASE in the source, or look at label.classes and split:",
+        )
+
+    @classmethod
+    def unknown_classes(cls, classes: Sequence[str], what: str, rows: int) -> DataError:
+        """Outcomes that are none of the label's classes."""
+        return cls(
+            f"{rows:,} rows of {what} have an outcome that is none of the label's classes: {listed(classes)}",
+            where="label.classes",
+            why="the classes are those that are declared, or those of the training rows",
+            next_step="add them to label.classes, or leave them out with a check of severity quarantine",
+        )
+
+    @classmethod
+    def no_confidence(cls, most: float, best: float, rows: int) -> DataError:
+        """A promised share of errors that no confidence keeps."""
+        return cls(
+            f"no confidence keeps the share of wrong decisions at or below {most:.2%}",
+            where="decide.max_error",
+            why=f"the surest rows of {rows:,} held out are wrong in {best:.2%}, or are too few to be certain",
+            next_step="raise decide.max_error, or look at the data: mlctl report",
+        )
+
+    @classmethod
     def no_rows(cls, what: str, why: str, next_step: str) -> DataError:
         """A part of the split, or the population, without a row."""
         return cls(f"there are no rows in {what}", where="split", why=why, next_step=next_step)

@@ -27,6 +27,7 @@ class Options(MetricOptions):
 
 
 EXAMPLE: Final[dict[str, object]] = {"kind": "brier"}
+TASKS: Final = frozenset({"binary"})
 BETTER: Final[Literal["higher", "lower"]] = "lower"
 
 

@@ -26,6 +26,7 @@ class Options(MetricOptions):
 
 
 EXAMPLE: Final[dict[str, object]] = {"kind": "log_loss"}
+TASKS: Final = frozenset({"binary"})
 BETTER: Final[Literal["higher", "lower"]] = "lower"
 _CLIP: Final = 1e-7
 

@@ -30,6 +30,7 @@ class Options(MetricOptions):
 
 
 EXAMPLE: Final[dict[str, object]] = {"kind": "precision_at", "share": 0.1}
+TASKS: Final = frozenset({"binary"})
 BETTER: Final[Literal["higher", "lower"]] = "higher"
 
 

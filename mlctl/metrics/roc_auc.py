@@ -26,6 +26,7 @@ class Options(MetricOptions):
 
 
 EXAMPLE: Final[dict[str, object]] = {"kind": "roc_auc"}
+TASKS: Final = frozenset({"binary"})
 BETTER: Final[Literal["higher", "lower"]] = "higher"
 
 

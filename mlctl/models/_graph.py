@@ -18,13 +18,19 @@ IR_VERSION: Final = 8
 """The file format that goes with OPSET: every ONNX Runtime since 1.10 reads it."""
 
 
-def build(nodes: Sequence[onnx.NodeProto], constants: Mapping[str, np.ndarray[Any, Any]], columns: int) -> bytes:
-    """The graph of nodes in their order, from `features` float32 (rows, columns) to `score` float32 (rows,).
+def build(
+    nodes: Sequence[onnx.NodeProto],
+    constants: Mapping[str, np.ndarray[Any, Any]],
+    columns: int,
+    classes: int | None = None,
+) -> bytes:
+    """The graph of nodes in their order, from `features` float32 (rows, columns) to `score` float32.
 
     Args:
         nodes: The steps; the first ones read `features`, the last one writes `score`.
         constants: The learnt arrays by the name that the nodes use.
         columns: How many columns a row of `features` has.
+        classes: How many columns `score` has; None where it is an array (rows,).
 
     Returns:
         The file: fixed names and producer, no doc strings, no external data.
@@ -35,7 +41,7 @@ def build(nodes: Sequence[onnx.NodeProto], constants: Mapping[str, np.ndarray[An
         list(nodes),
         "mlctl",
         [helper.make_tensor_value_info("features", TensorProto.FLOAT, [None, columns])],
-        [helper.make_tensor_value_info("score", TensorProto.FLOAT, [None])],
+        [helper.make_tensor_value_info("score", TensorProto.FLOAT, [None] if classes is None else [None, classes])],
         [numpy_helper.from_array(array, name) for name, array in constants.items()],
     )
     model = helper.make_model(

@@ -1,4 +1,4 @@
-"""Predicts the share of positive labels for every row: the score that any other model must beat.
+"""Predicts the same for every row (the share of each class, or the mean): the score that any other model must beat.
 
 Use it as the floor of the ladder, and to try a pipeline before there is a feature worth having. Not for decisions: it
 ranks nobody above anybody.
@@ -25,7 +25,8 @@ class Options(ModelOptions):
 
 
 EXAMPLE: Final[dict[str, object]] = {"kind": "constant"}
-OPS: Final = frozenset({"Shape", "ConstantOfShape"})
+TASKS: Final = frozenset({"binary", "multiclass", "regression"})
+OPS: Final = frozenset({"Shape", "Concat", "Expand"})
 
 
 def fit(options: Options, table: TrainingTable) -> Fitted:
@@ -35,16 +36,26 @@ def fit(options: Options, table: TrainingTable) -> Fitted:
         DataError: The labels do not vary, there is no row, or a value is infinite.
     """
     import numpy as np
-    from onnx import helper, numpy_helper
+    from onnx import helper
 
     refuse_unlearnable(table)
-    rate = np.array([table.labels.mean(dtype=np.float64)], dtype=np.float32)
-    nodes = [
-        helper.make_node("Shape", ["features"], ["rows"], "rows", start=0, end=1),
-        helper.make_node("ConstantOfShape", ["rows"], ["score"], "score", value=numpy_helper.from_array(rate)),
-    ]
+    several = table.task == "multiclass"
+    if several:
+        counts = np.bincount(table.labels.astype(np.int64), minlength=len(table.classes))
+        always = (counts / len(table.labels)).astype(np.float32)
+    else:
+        always = np.array(table.labels.mean(dtype=np.float64), dtype=np.float32)
+    nodes = [helper.make_node("Shape", ["features"], ["rows"], "rows", start=0, end=1)]
+    constants: dict[str, np.ndarray[Any, Any]] = {"always": always}
+    shape = "rows"
+    if several:
+        nodes.append(helper.make_node("Concat", ["rows", "classes"], ["shape"], "shape", axis=0))
+        constants["classes"] = np.array([len(always)], dtype=np.int64)
+        shape = "shape"
+    nodes.append(helper.make_node("Expand", ["always", shape], ["score"], "score"))
 
     def predict(matrix: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-        return np.full(len(matrix), rate[0])
+        return np.tile(always, (len(matrix), 1)) if several else np.full(len(matrix), always)
 
-    return Fitted(build(nodes, {}, len(table.columns)), predict, (0.0,) * len(table.columns))
+    file = build(nodes, constants, len(table.columns), len(table.classes) if several else None)
+    return Fitted(file, predict, (0.0,) * len(table.columns))

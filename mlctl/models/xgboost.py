@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from pydantic import Field
 
+from mlctl.errors import DataError
 from mlctl.models import Fitted, ModelOptions, TrainingTable
 from mlctl.models._graph import build
-from mlctl.models._learnable import refuse_unlearnable
+from mlctl.models._learnable import refuse_unlearnable, weights
 
 if TYPE_CHECKING:
     import numpy as np
@@ -38,11 +39,16 @@ class Options(ModelOptions):
         default=1.0, ge=0, description="least weight of the rows in a leaf (sum of p(1 - p)), from 0"
     )
     l2: float = Field(default=1.0, ge=0, description="L2 penalty on the leaves, from 0")
+    monotone: dict[str, Literal["increasing", "decreasing"]] = Field(
+        default_factory=dict, description="features along which the score may only rise or only fall"
+    )
 
 
 EXAMPLE: Final[dict[str, object]] = {"kind": "xgboost", "trees": 120, "depth": 3}
-OPS: Final = frozenset({"TreeEnsembleRegressor", "Squeeze", "Sigmoid"})
+TASKS: Final = frozenset({"binary", "multiclass", "regression"})
+OPS: Final = frozenset({"TreeEnsembleRegressor", "Squeeze", "Sigmoid", "Softmax"})
 _THREADS: Final = 2
+_OBJECTIVES: Final = {"binary": "binary:logistic", "multiclass": "multi:softprob", "regression": "reg:squarederror"}
 _NO_CHILD: Final = -1
 
 
@@ -50,27 +56,37 @@ def fit(options: Options, table: TrainingTable) -> Fitted:
     """Learns the trees by histograms of the columns.
 
     Raises:
-        DataError: The labels do not vary, there is no row, or a value is infinite.
+        DataError: The labels do not vary, there is no row, a value is infinite, or `monotone` names no column.
+        ConfigError: `class_weight` names a class that is not there.
     """
-    import numpy as np
     from xgboost import DMatrix, train
 
     refuse_unlearnable(table)
-    base_rate = float(table.labels.mean(dtype=np.float64))
-    rows = DMatrix(table.matrix, label=table.labels, nthread=_THREADS)
-    booster = train(_parameters(options, base_rate), rows, num_boost_round=options.trees)
+    start = _start(table)
+    rows = DMatrix(table.matrix, label=table.labels, weight=weights(options, table), nthread=_THREADS)
+    booster = train(_parameters(options, table, start), rows, num_boost_round=options.trees)
 
     def predict(matrix: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-        probability: np.ndarray[Any, Any] = booster.predict(DMatrix(matrix, nthread=_THREADS))
-        return probability
+        score: np.ndarray[Any, Any] = booster.predict(DMatrix(matrix, nthread=_THREADS))
+        return score
 
-    return Fitted(_graph(booster, base_rate, len(table.columns)), predict, _importance(booster, len(table.columns)))
+    return Fitted(_graph(booster, table, start), predict, _importance(booster, len(table.columns)))
 
 
-def _parameters(options: Options, base_rate: float) -> dict[str, Any]:
+def _start(table: TrainingTable) -> float:
+    """What the trees begin with: the base rate, or the mean; of classes all begin with the same."""
+    return 0.5 if table.task == "multiclass" else float(table.labels.mean(dtype="float64"))
+
+
+def _parameters(options: Options, table: TrainingTable, start: float) -> dict[str, Any]:
+    objective: dict[str, Any] = {"objective": _OBJECTIVES[table.task]}
+    if table.task == "multiclass":
+        objective["num_class"] = len(table.classes)
+    if options.monotone:
+        objective["monotone_constraints"] = _constraints(options, table)
     return {
-        "objective": "binary:logistic",
-        "base_score": base_rate,
+        **objective,
+        "base_score": start,
         "tree_method": "hist",
         "nthread": _THREADS,
         "seed": options.seed,
@@ -84,6 +100,14 @@ def _parameters(options: Options, base_rate: float) -> dict[str, Any]:
     }
 
 
+def _constraints(options: Options, table: TrainingTable) -> str:
+    for name in options.monotone:
+        if name not in table.columns:
+            raise DataError.missing_column("features", name, table.columns, "model.monotone")
+    signs = {"increasing": "1", "decreasing": "-1"}
+    return f"({','.join(signs.get(options.monotone.get(name, ''), '0') for name in table.columns)})"
+
+
 def _importance(booster: Booster, columns: int) -> tuple[float, ...]:
     """Each column's share of the loss that all splits saved."""
     gains: dict[str, Any] = booster.get_score(importance_type="total_gain")
@@ -92,8 +116,8 @@ def _importance(booster: Booster, columns: int) -> tuple[float, ...]:
     return tuple(gain / total if total > 0 else 0.0 for gain in by_column)
 
 
-def _graph(booster: Booster, base_rate: float, columns: int) -> bytes:
-    """The trees in ONNX, and the log odds that they sum up to as a probability.
+def _graph(booster: Booster, table: TrainingTable, start: float) -> bytes:
+    """The trees in ONNX, and what they sum up to (log odds, or the value) as a score.
 
     Built from the booster's own file and not by onnxmltools, which reads a text dump: where every tree is one leaf it
     takes the model for a regression, and where the first tree says 0 it starts from the rate in place of its log odds.
@@ -103,28 +127,37 @@ def _graph(booster: Booster, base_rate: float, columns: int) -> bytes:
     import numpy as np
     from onnx import helper
 
-    saved = json.loads(booster.save_raw(raw_format="json"))
-    trees = saved["learner"]["gradient_booster"]["model"]["trees"]
-    nodes = [node for number, tree in enumerate(trees) for node in _nodes(number, tree)]
+    saved = json.loads(booster.save_raw(raw_format="json"))["learner"]["gradient_booster"]["model"]
+    several = table.task == "multiclass"
+    targets = len(table.classes) if several else 1
+    nodes = [node for number, tree in enumerate(saved["trees"]) for node in _nodes(number, tree)]
     leaves = [node for node in nodes if node["modes"] == "LEAF"]
     described: dict[str, Any] = {f"nodes_{name}": [node[name] for node in nodes] for name in nodes[0]}
+    log_odds = table.task == "binary"
     ensemble = helper.make_node(
         "TreeEnsembleRegressor",
         ["features"],
         ["sums"],
         "sums",
         domain="ai.onnx.ml",
-        n_targets=1,
-        base_values=[float(np.log(base_rate) - np.log1p(-base_rate))],
-        target_ids=[0] * len(leaves),
+        n_targets=targets,
+        base_values=[float(np.log(start) - np.log1p(-start)) if log_odds else start] * targets,
+        target_ids=[saved["tree_info"][leaf["treeids"]] for leaf in leaves],
         target_treeids=[leaf["treeids"] for leaf in leaves],
         target_nodeids=[leaf["nodeids"] for leaf in leaves],
         target_weights=[leaf["values"] for leaf in leaves],
         **described,
     )
+    if several:
+        softmax = helper.make_node("Softmax", ["sums"], ["score"], "score", axis=1)
+        return build([ensemble, softmax], {}, len(table.columns), targets)
+    axis = {"second_axis": np.array([1], dtype=np.int64)}
+    if not log_odds:
+        squeeze = helper.make_node("Squeeze", ["sums", "second_axis"], ["score"], "score")
+        return build([ensemble, squeeze], axis, len(table.columns))
     squeeze = helper.make_node("Squeeze", ["sums", "second_axis"], ["log_odds"], "log_odds")
     score = helper.make_node("Sigmoid", ["log_odds"], ["score"], "score")
-    return build([ensemble, squeeze, score], {"second_axis": np.array([1], dtype=np.int64)}, columns)
+    return build([ensemble, squeeze, score], axis, len(table.columns))
 
 
 def _nodes(number: int, tree: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from mlctl.compute import compute, population
-from mlctl.decide import decide
 from mlctl.errors import DataError
 from mlctl.findings import Finding
 from mlctl.kinds import Record
@@ -72,7 +71,7 @@ def score_everybody(
             "look at entity: and at the as_of of the snapshot",
         )
     features = compute(plan, tables, spine)
-    decided = decide(project.decide, features, release.score(features), release.manifest["prior"])
+    decided = release.decide(features)
     told = [
         pl.lit(release.id).alias("release"),
         pl.lit("champion").alias("variant"),

@@ -10,11 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-ORDER: Final = ("compose", "ingest", "check", "features", "train", "evaluate", "gate", "package")
-
-
-FOLD: Final = "fold"
-"""Column of the training and test rows with `split.kind: folds`: the part in which the row judges."""
+ORDER: Final = ("compose", "ingest", "check", "features", "freeze", "train", "evaluate", "gate", "package")
 
 
 @dataclass(frozen=True)

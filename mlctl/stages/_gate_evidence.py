@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 from mlctl import kinds, runtime
 from mlctl.comparisons import Measure, differences
+from mlctl.encoding import Encoding
 from mlctl.errors import IntegrityError
 from mlctl.features import fulfils
 from mlctl.files import read_json, sha256_of_file
-from mlctl.gate_rules import Rule
+from mlctl.gate_rules import SHARES, Rule
 from mlctl.gates import Evidence
 from mlctl.spec import Project
-from mlctl.stages.train import part
+from mlctl.splits import entity_codes
+from mlctl.stages._rows import part
 from mlctl.workspace import Places
 
 if TYPE_CHECKING:
@@ -63,11 +65,12 @@ def _measures(places: Places, evaluation: Mapping[str, Any], asked: list[Rule], 
     }
     if timed and any(rule.is_timed() for rule in asked):
         score = runtime.scorer(path.read_bytes(), threads=1)
+        columns = len(Encoding.model_validate(read_json(places.model / f"{own}.encoding.json", again)).columns())
         clocks = {"latency_ms": latency_ms, "seconds": seconds}
         for name, clock in clocks.items():
             limits = [rule.max for rule in asked if rule.measure == name and rule.max is not None]
             if any(rule.measure == name for rule in asked):
-                measures[name] = fastest(partial(clock, score, len(trained["columns"])), min(limits, default=0.0))
+                measures[name] = fastest(partial(clock, score, columns), min(limits, default=0.0))
     return measures
 
 
@@ -119,20 +122,18 @@ def _differences(
     if not scored["label"].equals(rows["label"]):
         again = f"mlctl evaluate projects/{places.name}"
         raise IntegrityError.refused("the evaluation's scores", "they are of another test set", again)
-    if evaluation["model"] not in scored.columns:
-        # scores of more than one column: there is no one number to compare groups by
-        return {}, {}
     arrays = {
         "truth": rows["label"].to_numpy().astype("float64"),
         "score": scored[evaluation["model"]].to_numpy(),
-        "entity": rows[project.entity.key].rank("dense").to_numpy().astype("int64") - 1,
+        "entity": entity_codes(project, rows),
     }
+    threshold = read_json(places.model / "policy.json")["threshold"] if project.label.task == "binary" else None
     pairs, small = {}, {}
     for name, rule in fair.items():
         members = _members(rows, project, rule)
         small[name] = [group for group, mask in members.items() if int(mask.sum()) < rule.min_rows]
         kept = {group: mask for group, mask in members.items() if group not in small[name]}
-        pairs[name] = differences(arrays, kept, _measure(project, str(rule.metric)))
+        pairs[name] = differences(arrays, kept, _measure(project, str(rule.metric), threshold))
     return pairs, small
 
 
@@ -149,14 +150,15 @@ def _members(rows: pl.DataFrame, project: Project, rule: Rule) -> dict[str, np.n
     return {value: (values == value).to_numpy() for value in sorted(values.unique())}
 
 
-def _measure(project: Project, metric: str) -> Measure:
-
-    threshold = project.decide.threshold
+def _measure(project: Project, metric: str, threshold: float | None) -> Measure:
+    """A metric of the project, or a share; only a binary label has shares."""
 
     def share(counted: np.ndarray[Any, Any], weight: np.ndarray[Any, Any]) -> float:
         total = float(weight.sum())
         return float((counted * weight).sum()) / total if total else float("nan")
 
+    if metric in SHARES and threshold is None:
+        return lambda *_: float("nan")
     if metric == "selection_share":
         return lambda _, score, weight: share(score >= threshold, weight)
     if metric == "positive_share":

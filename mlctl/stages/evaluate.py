@@ -1,33 +1,38 @@
 """Judges every rung of the ladder on the frozen test set: metrics with 95 % intervals, paired differences, cohorts.
 
-The interval is a bootstrap over entities; all models are judged on the same resamples, so a difference between two of
-them is paired (Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapters 13 and 16).
+All models are judged on the same resamples of entities, so a difference between two of them is paired. Without a model
+it settles the evaluation (`freeze`): whoever sees the evaluation first knows what a model is worth.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from mlctl import encoding, intervals, kinds, runtime
+from mlctl import encoding, runtime
+from mlctl.compute import compute
+from mlctl.decide import COLD_START
 from mlctl.encoding import Encoding
 from mlctl.errors import IntegrityError
 from mlctl.features import fulfils
 from mlctl.files import read_json, sha256_of_file, write_json, write_text, write_with
-from mlctl.plan import AS_OF
+from mlctl.plan import AS_OF, compile_plan
+from mlctl.policy import both
+from mlctl.releases import CHAMPION, open_champion
 from mlctl.spec import Project
-from mlctl.stages import FOLD, Report
-from mlctl.stages.train import ladder, part
+from mlctl.stages import Report
+from mlctl.stages._judging import judge, judge_some, shown
+from mlctl.stages._rows import classes, ladder, part
+from mlctl.stages.features import checked_tables
+from mlctl.stages.freeze import freeze
+from mlctl.stages.train import score_column
 from mlctl.workspace import Places
 
 if TYPE_CHECKING:
     import numpy as np
     import polars as pl
 
-RESAMPLES: Final = 500
-MIN_COHORT_ROWS: Final = 50
+LOW_CONFIDENCE: Final = "low_confidence"
 BINS: Final = 10
 
 
@@ -38,99 +43,130 @@ def evaluate(places: Places, project: Project) -> Report:
         DataError: A cohort's condition cannot be computed.
         IntegrityError: The test set or a model is missing, or not the one that was recorded.
     """
+    if not (places.model / "report.json").is_file():
+        return freeze(places, project)
     rows, columns = part(places, "test")
+    trained = read_json(places.model / "report.json")
     scores = _scores(places, project, rows, columns)
-    everybody = _judge(project, rows, scores)
-    cohorts = {}
-    for name, condition in project.cohorts.items():
-        member = fulfils(rows, condition, f"cohorts.{name}")
-        chosen = rows.filter(member)
-        judged = chosen.height >= MIN_COHORT_ROWS and chosen["label"].n_unique() == 2
-        kept = {model: values[member.to_numpy()] for model, values in scores.items()}
-        cohorts[name] = {"condition": condition, **(_judge(project, chosen, kept) if judged else _unjudged(chosen))}
+    champion = _champion(places, project, rows)
+    if champion.scores is not None:
+        scores[CHAMPION] = champion.scores
+    own = trained["adopted"]
+    cohorts = {
+        name: {"condition": condition, **judge_some(project, rows, scores, member, own)}
+        for name, condition, member in _groups(project, rows, scores[own])
+    }
+    cohorts |= _cold(places, project, trained)
     report = {
         "format_version": "1.0",
-        "model": _own(project),
+        "task": project.label.task,
+        "classes": trained["classes"],
+        "model": own,
         "test_set": {"sha256": sha256_of_file(places.features / "test.parquet"), "rows": rows.height},
-        "everybody": everybody,
+        "everybody": judge(project, rows, scores, own),
         "cohorts": cohorts,
+        "ladder": trained["ladder"],
+        "champion": {"release": champion.release, "not_measured": champion.why},
     }
     _write(places, project, rows, scores, report)
     return Report("evaluate", _line(project, report), report, details=_cohort_lines(project, report))
 
 
-def _own(project: Project) -> str:
-    return str(project.model.kind)
-
-
 def _scores(
     places: Places, project: Project, rows: pl.DataFrame, columns: list[str]
 ) -> dict[str, np.ndarray[Any, Any]]:
-    """P(label = 1) of each test row by each rung, from its ONNX graph; with folds as the train stage held them out."""
+    """Scores of each test row by each rung, from its ONNX graph; of rows that teach too, as they were held out."""
     again = f"mlctl run projects/{places.name}"
-    if FOLD in rows.columns:
-        return _held_out(places, project, again)
-    learnt = Encoding.model_validate(read_json(places.model / "encoding.json", again))
-    trained = read_json(places.model / "report.json", again)["models"]
-    matrix = encoding.encode(learnt, rows.select(columns))
+    trained = read_json(places.model / "report.json", again)
+    if project.split.judges_what_teaches():
+        return _held_out(places, project, trained, again)
     scores = {}
     for name in ladder(project):
         path = places.model / f"{name}.onnx"
         found = sha256_of_file(path)
-        if name not in trained or found != trained[name]["sha256"]:
-            raise IntegrityError.damaged(str(path), trained.get(name, {}).get("sha256", "nothing"), found, again)
+        recorded = trained["models"].get(name, {}).get("sha256", "nothing")
+        if found != recorded:
+            raise IntegrityError.damaged(str(path), recorded, found, again)
+        learnt = Encoding.model_validate(read_json(places.model / f"{name}.encoding.json", again))
+        matrix = encoding.encode(learnt, rows.select(columns))
         scores[name] = runtime.score_onnx(path.read_bytes(), matrix).astype("float64")
     return scores
 
 
-def _held_out(places: Places, project: Project, again: str) -> dict[str, np.ndarray[Any, Any]]:
+def _held_out(
+    places: Places, project: Project, trained: Mapping[str, Any], again: str
+) -> dict[str, np.ndarray[Any, Any]]:
     import polars as pl
 
     path = places.model / "held_out.parquet"
-    recorded, found = read_json(places.model / "report.json", again).get("held_out"), sha256_of_file(path)
+    recorded, found = trained["held_out"]["sha256"], sha256_of_file(path)
     if found != recorded:
         raise IntegrityError.damaged(str(path), str(recorded), found, again)
-    table = pl.read_parquet(path)
-    return {name: table[name].to_numpy() for name in ladder(project)}
+    scored = pl.read_parquet(path)
+    return {name: scored[name].to_numpy() for name in ladder(project)}
 
 
-def _judge(project: Project, rows: pl.DataFrame, scores: Mapping[str, np.ndarray[Any, Any]]) -> dict[str, Any]:
-    """Every metric of every model with its interval, and how each simpler model compares with the project's own."""
+class _Champion(NamedTuple):
+    """The champion's scores of the test rows, or why there are none."""
+
+    release: str
+    scores: np.ndarray[Any, Any] | None
+    why: str | None
+
+
+def _champion(places: Places, project: Project, rows: pl.DataFrame) -> _Champion:
+    """The champion on the very same rows, with features computed by its own plan.
+
+    Only a split by time is fair to both: any other may hold rows that taught the champion.
+    """
+    found = open_champion(places)
+    if found is None:
+        return _Champion("", None, "no release was promoted yet")
+    if project.split.kind != "time":
+        return _Champion(found.id, None, f"split.kind {project.split.kind} may hold rows that taught the champion")
+    theirs, ours = found.project, project
+    same = (theirs.label, theirs.entity, found.manifest["classes"]) == (
+        ours.label,
+        ours.entity,
+        list(classes(places)),
+    )
+    if not same:
+        return _Champion(found.id, None, "the champion foretells another label")
+    if theirs.features == ours.features and theirs.sources == ours.sources:
+        return _Champion(found.id, found.score(rows), None)
+    _, tables = checked_tables(places, project)
+    plan = compile_plan(theirs, {name: table.columns for name, table in tables.items()})
+    return _Champion(found.id, found.score(compute(plan, tables, rows.select(ours.entity.key, AS_OF))), None)
+
+
+def _groups(project: Project, rows: pl.DataFrame, score: np.ndarray[Any, Any]) -> list[tuple[str, str, pl.Series]]:
+    """Name, condition and members: the declared cohorts, and the rows that the model is least sure of."""
     import numpy as np
+    import polars as pl
 
-    truth = rows["label"].to_numpy().astype("float64")
-    entities = rows[project.entity.key].rank("dense").to_numpy().astype("int64") - 1
-    modules = {name: kinds.load("metrics", options.kind) for name, options in project.metrics.items()}
-    measures = {name: partial(module.measure, project.metrics[name]) for name, module in modules.items()}
-    resampled = intervals.bootstrap(truth, dict(scores), measures, groups=entities, resamples=RESAMPLES, seed=7)
-    ones, own = np.ones(len(truth)), _own(project)
-    models: dict[str, Any] = {model: {} for model in scores}
-    for name, measure in measures.items():
-        for model, score in scores.items():
-            low, high = intervals.interval(resampled[model][name])
-            models[model][name] = _told(value=measure(truth, score, ones), low=low, high=high)
-        for model in scores:
-            if model != own:
-                low, high = intervals.paired(resampled[own][name], resampled[model][name])
-                models[model][name]["own_minus_this"] = _told(low=low, high=high)
-    return {
-        "rows": rows.height,
-        "positive_share": float(truth.mean()),
-        "mean_score": float(scores[own].mean()),
-        "models": models,
-        "better": {name: module.BETTER for name, module in modules.items()},
-    }
+    found = [(name, text, fulfils(rows, text, f"cohorts.{name}")) for name, text in project.cohorts.items()]
+    if project.label.task == "regression":
+        return found
+    confidence = both(score).max(axis=1)
+    limit = float(np.quantile(confidence, 0.1))
+    told = f"the least sure tenth: confidence up to {limit:.3f}"
+    return [*found, (LOW_CONFIDENCE, told, pl.Series(confidence <= limit))]
 
 
-def _unjudged(rows: pl.DataFrame) -> dict[str, Any]:
-    share = float(rows["label"].mean()) if rows.height else None  # type: ignore[arg-type]
-    why = f"fewer than {MIN_COHORT_ROWS} rows" if rows.height < MIN_COHORT_ROWS else "only one outcome"
-    return {"rows": rows.height, "positive_share": share, "not_measured": why}
+def _cold(places: Places, project: Project, trained: Mapping[str, Any]) -> dict[str, Any]:
+    """Who is decided without the model, judged by the score that they get: what became of such before."""
+    import numpy as np
+    import polars as pl
 
-
-def _told(**values: float) -> dict[str, float | None]:
-    """Numbers for JSON; what is not defined is null, which no gate lets pass."""
-    return {name: float(value) if math.isfinite(value) else None for name, value in values.items()}
+    if project.decide.evidence is None:
+        return {}
+    cold, _ = part(places, "cold")
+    rows = cold.filter(cold["part"] == "test") if project.split.over_time() else cold
+    prior = np.asarray(trained["prior"], dtype=np.float64)
+    scores = {trained["adopted"]: np.tile(prior, (rows.height, *([1] * prior.ndim)))}
+    condition = f"{project.decide.evidence} < {project.decide.min_evidence:g}: decided without the model, by its prior"
+    member = pl.Series([True], dtype=pl.Boolean).new_from_index(0, rows.height)
+    return {COLD_START: {"condition": condition, **judge_some(project, rows, scores, member, trained["adopted"])}}
 
 
 def _write(
@@ -140,21 +176,20 @@ def _write(
     scores: Mapping[str, np.ndarray[Any, Any]],
     report: Mapping[str, Any],
 ) -> None:
-    import polars as pl
-
     write_json(places.evaluation / "report.json", report)
-    table = rows.select(project.entity.key, AS_OF, "label").with_columns(
-        [pl.Series(name, values) for name, values in scores.items()]
+    scored = rows.select(project.entity.key, AS_OF, "label").with_columns(
+        [score_column(name, values) for name, values in scores.items()]
     )
     write_with(
-        places.evaluation / "scores.parquet", lambda temporary: table.write_parquet(temporary, compression="zstd")
+        places.evaluation / "scores.parquet", lambda temporary: scored.write_parquet(temporary, compression="zstd")
     )
     models, own = report["everybody"]["models"], report["model"]
     first = next(iter(project.metrics))
     small = {
         "rows": report["test_set"]["rows"],
+        "model": own,
         **{name: values["value"] for name, values in models[own].items()},
-        "below": {model: found[first]["value"] for model, found in models.items() if model != own},
+        "others": {model: found[first]["value"] for model, found in models.items() if model != own},
     }
     write_json(places.metrics / "evaluation.json", small)
     write_text(places.plots / "calibration.csv", _calibration(rows["label"].to_numpy(), scores[report["model"]]))
@@ -164,6 +199,8 @@ def _calibration(truth: np.ndarray[Any, Any], score: np.ndarray[Any, Any]) -> st
     """Mean score and share of label 1 in bins of equally many rows, as CSV for `dvc plots`."""
     import numpy as np
 
+    if score.ndim > 1:
+        truth, score = truth == score.argmax(axis=1), score.max(axis=1)
     order = np.argsort(score, kind="stable")
     lines = ["mean_score,positive_share,rows"]
     for part_of in np.array_split(order, min(BINS, len(order))):
@@ -176,24 +213,17 @@ def _cohort_lines(project: Project, report: Mapping[str, Any]) -> tuple[str, ...
     name, lines = next(iter(project.metrics)), []
     for cohort, found in report["cohorts"].items():
         measured = found["models"][report["model"]][name] if "models" in found else {}
-        told = found.get("not_measured") or _shown(measured)
+        told = found.get("not_measured") or shown(measured)
         lines.append(f"cohort {cohort}: {name} {told} on {found['rows']:,} rows")
     return tuple(lines)
 
 
-def _shown(measured: Mapping[str, Any]) -> str:
-    if measured["value"] is None:
-        return "not defined"
-    low, high = (measured[end] if measured[end] is not None else math.nan for end in ("low", "high"))
-    return f"{measured['value']:.3f} [{low:.3f}, {high:.3f}]"
-
-
 def _line(project: Project, report: Mapping[str, Any]) -> str:
-    models = report["everybody"]["models"]
+    models, own = report["everybody"]["models"], report["model"]
     name = next(iter(project.metrics))
-    simpler = [f"{model} {_value(found[name])}" for model, found in models.items() if model != report["model"]]
-    rows = f"{report['test_set']['rows']:,} held-out rows"
-    return f"{name} {_shown(models[report['model']][name])} on {rows}; below it: {', '.join(simpler) or 'nothing'}"
+    others = [f"{model} {_value(found[name])}" for model, found in models.items() if model != own]
+    rows = f"{report['test_set']['rows']:,} rows that no model has seen"
+    return f"{own}: {name} {shown(models[own][name])} on {rows}; beside it: {', '.join(others) or 'nothing'}"
 
 
 def _value(measured: Mapping[str, Any]) -> str:

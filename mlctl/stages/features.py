@@ -1,24 +1,24 @@
 """Makes the tables that teach and judge: features at past moments, and what happened afterwards.
 
-With `split.kind: time` the test moment is the last one whose outcome is known, and between the last training moment and
-the test lies the whole horizon of the label: no training outcome is taken from the time that judges.
+Over time, the whole horizon of the label lies between the last training moment and the test: no training outcome is
+taken from the time that judges. Who is decided without the model is kept apart, and neither teaches nor judges it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from mlctl import snapshot
+from mlctl import snapshot, splits
 from mlctl.compute import compute, outcomes, population
 from mlctl.decide import cold
 from mlctl.errors import DataError, IntegrityError
 from mlctl.files import read_json, sha256_of_file, write_json, write_with
 from mlctl.plan import AS_OF, Plan, compile_plan
 from mlctl.spec import Project
-from mlctl.stages import FOLD, Report
-from mlctl.times import duration, moment_text
+from mlctl.stages import Report
+from mlctl.times import moment_text
 from mlctl.workspace import Places
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def features(places: Places, project: Project) -> Report:
-    """Writes `train.parquet` and `test.parquet` (key, as_of, features, label) and freezes the test set by its hash.
+    """Writes `train.parquet`, `test.parquet` and `cold.parquet` (key, as_of, features, label) and `report.json`.
 
     Raises:
         DataError: A part is empty, its label does not vary, or a moment's outcome lies beyond the data.
@@ -34,23 +34,24 @@ def features(places: Places, project: Project) -> Report:
     """
     as_of, tables = checked_tables(places, project)
     plan = compile_plan(project, {name: table.columns for name, table in tables.items()})
-    train_moments, test_moments = moments(project, as_of)
-    train, left_out = _rows(project, plan, tables, train_moments)
-    test = _rows(project, plan, tables, test_moments)[0] if project.split.kind == "time" else train
-    if project.split.kind == "random":
-        train, test = _random_parts(project, train)
-    if project.split.kind == "folds":
-        train = test = _in_folds(project, train)
-    data: dict[str, Any] = {"columns": plan.names, "cold": _cold_told(left_out)}
-    for name, part, when in (("train", train, train_moments), ("test", test, test_moments)):
-        data[name] = _write_part(places, name, part, when)
+    when_train, when_test = splits.moments(project, as_of)
+    taught, left_out = _rows(project, plan, tables, when_train)
+    judged, never_judged = _rows(project, plan, tables, when_test) if project.split.over_time() else (taught, left_out)
+    train, test = splits.divide(project, taught, judged)
+    known = _classes(project, train)
+    named = {
+        "train": _coded(project, known, "the train part", train),
+        "test": _coded(project, known, "the test part", test),
+        "cold": _coded(project, known, "the cold rows", _cold_rows(left_out, never_judged)),
+    }
+    data: dict[str, Any] = {"columns": plan.names, "task": project.label.task, "classes": list(known)}
+    data["cold"] = _write_cold(places, project, named["cold"], known)
+    for name in ("train", "test"):
+        data[name] = _write_part(places, project, name, named[name], known)
     data["frozen"] = data["test"]["sha256"]
     write_json(places.features / "report.json", data)
-    shown = [
-        f"{name} {data[name]['rows']:,} rows ({data[name]['positive_share']:.1%} positive)"
-        for name in ("train", "test")
-    ]
-    line = f"{len(plan.names)} features, {shown[0]} at {_when(train_moments)}; {shown[1]} at {_when(test_moments)}"
+    shown = [f"{name} {data[name]['rows']:,} rows ({_outcome(data[name])})" for name in ("train", "test")]
+    line = f"{len(plan.names)} features, {shown[0]} at {_when(train)}; {shown[1]} at {_when(test)}"
     aside = f"{left_out.height:,} training rows have too little evidence: the model is not asked about such"
     return Report("features", line, data, details=(aside,) if left_out.height else ())
 
@@ -79,33 +80,6 @@ def checked_tables(places: Places, project: Project) -> tuple[datetime, dict[str
     return taken.as_of, tables
 
 
-def moments(project: Project, as_of: datetime) -> tuple[list[datetime], list[datetime]]:
-    """The training and the test moments, sorted.
-
-    Raises:
-        DataError: A test moment's outcome is not known yet at the snapshot's moment.
-    """
-    split = project.split
-    if split.kind != "time":
-        moment = as_of - duration(project.label.horizon) if project.label.horizon else as_of
-        return [moment], [moment]
-    horizon = duration(project.label.horizon or "0d")
-    test = sorted(split.test) if split.test else [as_of - horizon]
-    last = min(test) - horizon
-    train = (
-        sorted(split.train)
-        if split.train
-        else sorted(last - step * duration(split.every) for step in range(split.moments))
-    )
-    if max(test) + horizon > as_of:
-        ends = f"the snapshot ends at {moment_text(as_of)}"
-        why = f"the outcome of {moment_text(max(test))} is known {project.label.horizon} later, {ends}"
-        raise DataError.no_rows(
-            "the test", why, "take an earlier split.test, or a later snapshot: mlctl ingest --as-of MOMENT"
-        )
-    return train, test
-
-
 def _rows(
     project: Project, plan: Plan, tables: Mapping[str, pl.DataFrame], when: list[datetime]
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -123,50 +97,94 @@ def _rows(
     return told.filter(~is_cold), told.filter(is_cold)
 
 
-def _cold_told(rows: pl.DataFrame) -> dict[str, Any]:
-    """How many training rows have too little evidence, and the share of label 1 among them."""
-    return {"rows": rows.height, "positive_share": _share(rows) if rows.height else None}
-
-
-def _random_parts(project: Project, rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """A share of the entities judges, the others teach; the draw depends on the sorted keys and the seed alone."""
-    import numpy as np
+def _cold_rows(taught: pl.DataFrame, judged: pl.DataFrame) -> pl.DataFrame:
+    """Rows with too little evidence, and in which part they would have been."""
     import polars as pl
 
-    order = np.random.Generator(np.random.PCG64(project.split.seed)).permutation(rows.height)
-    judges = pl.Series(np.isin(np.arange(rows.height), order[: round(project.split.test_share * rows.height)]))
-    return rows.filter(~judges), rows.filter(judges)
+    parts = [("train", taught), ("test", judged)]
+    return pl.concat([rows.with_columns(pl.lit(name).alias("part")) for name, rows in parts])
 
 
-def _in_folds(project: Project, rows: pl.DataFrame) -> pl.DataFrame:
-    """Every row with its fold, each outcome spread evenly; the draw depends on the sorted keys and the seed alone."""
-    import numpy as np
+def _classes(project: Project, train: pl.DataFrame) -> tuple[str, ...]:
+    """Names of the classes by code: those declared, or those of the training rows, sorted."""
+    if project.label.task == "regression":
+        return ()
+    if project.label.task == "binary":
+        return ("0", "1")
+    return project.label.classes or tuple(train["label"].unique().sort())
+
+
+def _coded(project: Project, known: Sequence[str], what: str, rows: pl.DataFrame) -> pl.DataFrame:
+    """The rows with the classes of their labels as codes 0.0 to classes - 1.
+
+    Raises:
+        DataError: An outcome is none of the classes.
+    """
     import polars as pl
 
-    order = np.random.Generator(np.random.PCG64(project.split.seed)).permutation(rows.height)
-    drawn = rows.with_columns(pl.Series("drawn", np.argsort(order)))
-    within = pl.col("drawn").rank("ordinal").over("label").cast(pl.Int64) - 1
-    return drawn.with_columns((within % project.split.folds).alias(FOLD)).drop("drawn")
+    if project.label.task != "multiclass":
+        return rows
+    codes = {name: float(code) for code, name in enumerate(known)}
+    coded = rows["label"].replace_strict(codes, default=None, return_dtype=pl.Float64)
+    if unknown := coded.null_count():
+        names = rows["label"].filter(coded.is_null()).unique().sort().to_list()
+        raise DataError.unknown_classes(names, what, unknown)
+    return rows.with_columns(coded.alias("label"))
 
 
-def _write_part(places: Places, name: str, part: pl.DataFrame, when: list[datetime]) -> dict[str, Any]:
+def _write_cold(places: Places, project: Project, rows: pl.DataFrame, known: Sequence[str]) -> dict[str, Any]:
+    path = places.features / "cold.parquet"
+    write_with(path, lambda temporary: rows.write_parquet(temporary, compression="zstd"))
+    parts = {name: rows.filter(rows["part"] == name) for name in ("train", "test")}
+    told = {name: {"rows": part.height, **_labels(project, part, known)} for name, part in parts.items()}
+    return {**told, "sha256": sha256_of_file(path)}
+
+
+def _write_part(
+    places: Places, project: Project, name: str, part: pl.DataFrame, known: Sequence[str]
+) -> dict[str, Any]:
     if part.height == 0:
-        why = f"nobody is known before {_when(when)}"
+        why = "nobody is known at its moments, or no outcome is told"
         raise DataError.no_rows(f"the {name} part", why, "look at entity:, split: and the as_of of the snapshot")
-    share = _share(part)
-    if share in (0.0, 1.0):
-        raise DataError.no_variation(f"the {name} part", int(share), part.height)
+    if part["label"].n_unique() == 1:
+        raise DataError.no_variation(f"the {name} part", _named(project, known, part["label"][0]), part.height)
     path = places.features / f"{name}.parquet"
     write_with(path, lambda temporary: part.write_parquet(temporary, compression="zstd"))
     moments_told = sorted({moment_text(value) for value in part[AS_OF].unique()})
-    return {"rows": part.height, "positive_share": share, "as_of": moments_told, "sha256": sha256_of_file(path)}
+    told = _labels(project, part, known)
+    return {"rows": part.height, **told, "as_of": moments_told, "sha256": sha256_of_file(path)}
 
 
-def _share(rows: pl.DataFrame) -> float:
-    return float(rows["label"].to_numpy().mean())
+def _labels(project: Project, rows: pl.DataFrame, known: Sequence[str]) -> dict[str, Any]:
+    """What the labels are like: the share of label 1, of each class, or mean and deviation."""
+    labels = rows["label"].to_numpy()
+    if not len(labels):
+        return {"positive_share": None}
+    if project.label.task == "binary":
+        return {"positive_share": float(labels.mean())}
+    if project.label.task == "regression":
+        return {"mean": float(labels.mean()), "deviation": float(labels.std())}
+    return {"class_shares": {name: float((labels == code).mean()) for code, name in enumerate(known)}}
 
 
-def _when(when: list[datetime]) -> str:
+def _named(project: Project, known: Sequence[str], label: float) -> object:
+    if project.label.task == "multiclass":
+        return known[int(label)]
+    return int(label) if project.label.task == "binary" else label
+
+
+def _outcome(told: Mapping[str, Any]) -> str:
+    """What the labels are like, for people."""
+    if "positive_share" in told:
+        return f"{told['positive_share']:.1%} positive"
+    if "mean" in told:
+        return f"mean {told['mean']:.4g}, deviation {told['deviation']:.4g}"
+    most = max(told["class_shares"], key=told["class_shares"].get)
+    return f"{len(told['class_shares'])} classes, most often {most} {told['class_shares'][most]:.1%}"
+
+
+def _when(rows: pl.DataFrame) -> str:
+    when = rows[AS_OF].unique().sort().to_list()
     if len(when) == 1:
         return moment_text(when[0])
     return f"{len(when)} moments from {moment_text(when[0])} to {moment_text(when[-1])}"

@@ -16,7 +16,7 @@ from mlctl.files import canonical_json, read_json, sha256_of_file
 from mlctl.release import golden_rows, open_release, seal
 from mlctl.spec import Project
 from mlctl.stages import Report
-from mlctl.stages.train import part
+from mlctl.stages._rows import part
 from mlctl.workspace import Places
 
 
@@ -35,7 +35,7 @@ def package(places: Places, project: Project) -> Report:
         )
     trained = read_json(places.model / "report.json", again)
     onnx = (places.model / f"{evaluation['model']}.onnx").read_bytes()
-    learnt = (places.model / "encoding.json").read_text(encoding="utf-8")
+    learnt = (places.model / f"{evaluation['model']}.encoding.json").read_text(encoding="utf-8")
     contents: dict[str, bytes | str] = {
         "model.onnx": onnx,
         # where scores go is no part of what scores: the same release serves any database
@@ -46,7 +46,8 @@ def package(places: Places, project: Project) -> Report:
         "golden.json": _golden(places, learnt, onnx),
         "card.md": _card(project, evaluation),
     }
-    about = _about(places, project, trained, evaluation)
+    columns = list(Encoding.model_validate_json(learnt).columns())
+    about = {**_about(places, project, trained, evaluation), "signature": _signature(project, trained, columns)}
     identity = seal(places.release, contents, about)
     opened = open_release(places.release, again)
     rows = len(read_json(places.release / "golden.json")["scores"])
@@ -57,33 +58,42 @@ def package(places: Places, project: Project) -> Report:
 
 def _golden(places: Places, learnt: str, onnx: bytes) -> str:
     """Test rows and the scores that the sealed graph gives them."""
-    import polars as pl
-
     rows, columns = part(places, "test")
     matrix = encode(Encoding.model_validate_json(learnt), rows.select(columns))
-    return golden_rows(rows.select(columns), pl.Series(runtime.score_onnx(onnx, matrix).astype("float64")))
+    return golden_rows(rows.select(columns), runtime.score_onnx(onnx, matrix).astype("float64"))
 
 
 def _about(
     places: Places, project: Project, trained: Mapping[str, Any], evaluation: Mapping[str, Any]
 ) -> dict[str, Any]:
     taken = snapshot.read(places)
-    sections = ["entity", "sources", "checks", "features", "label", "split", "model"]
+    sections = ["entity", "sources", "checks", "features", "label", "split", "encoding", "model"]
+    policy = read_json(places.model / "policy.json")
     made_from = lineage.of_project(places.name, taken.version if taken else "", section_digest(project, sections))
     return {
         "project": places.name,
         "lineage": made_from,
+        "model": evaluation["model"],
+        "task": project.label.task,
+        "classes": trained["classes"],
         "prior": trained["prior"],
+        "decide": {key: policy[key] for key in ("threshold", "min_confidence", "set_level", "how")},
         "evaluation": {
             "rows": evaluation["test_set"]["rows"],
             "test_set": evaluation["test_set"]["sha256"],
             "mean_score": evaluation["everybody"]["mean_score"],
+            "deviation_of_score": evaluation["everybody"]["deviation_of_score"],
         },
-        "signature": {
-            "input": ["features", "float32", [None, len(trained["columns"])]],
-            "output": ["score", "float32", [None]],
-            "columns": trained["columns"],
-        },
+    }
+
+
+def _signature(project: Project, trained: Mapping[str, Any], columns: list[str]) -> dict[str, Any]:
+    """What the graph takes and gives, for whoever serves it elsewhere."""
+    classes = [len(trained["classes"])] if project.label.task == "multiclass" else []
+    return {
+        "input": ["features", "float32", [None, len(columns)]],
+        "output": ["score", "float32", [None, *classes]],
+        "columns": columns,
     }
 
 

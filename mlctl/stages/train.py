@@ -1,7 +1,8 @@
-"""Trains the project's model and every simpler rung of its ladder on the same rows, and exports each to ONNX.
+"""Trains every rung of the ladder on the same rows, exports each to ONNX, and says which one earned its place.
 
-An export that does not answer as the training library does is refused here, where the native model still exists. With
-`split.kind: folds` the released model learns from all rows, and each row is judged by a model of the other folds.
+An export that does not answer as the training library does is refused here, where the native model still exists. The
+rungs are compared, and the policy of decisions is set, on training rows held out from the models that score them:
+whoever looks at the test to choose has no test left. Nothing is trained before the evaluation sets are frozen.
 """
 
 from __future__ import annotations
@@ -9,79 +10,141 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from mlctl import encoding, kinds, runtime
-from mlctl.encoding import Encoding
+from mlctl import fitting, kinds, runtime, splits
 from mlctl.errors import IntegrityError
 from mlctl.files import read_json, sha256_of, sha256_of_file, write_bytes, write_json, write_with
+from mlctl.ladder import Rung, adopted, climb
 from mlctl.models import Fitted, TrainingTable
+from mlctl.plan import AS_OF
+from mlctl.policy import choose
 from mlctl.spec import Project
-from mlctl.stages import FOLD, Report
+from mlctl.stages import Report
+from mlctl.stages._rows import classes, encoding_of, held_out, ladder, part, table
 from mlctl.workspace import Places
 
 if TYPE_CHECKING:
+    import numpy as np
     import polars as pl
 
 PARITY_LIMIT: Final = 1e-5
-"""Largest allowed difference of a probability between ONNX and the training library."""
+"""Largest allowed difference between ONNX and the training library: of a probability, or of a number as a share."""
 PARITY_ROWS: Final = 4000
 MIN_COLD_ROWS: Final = 50
 
 
 def train(places: Places, project: Project) -> Report:
-    """Writes one `NAME.onnx` a rung, `encoding.json`, `report.json` and, with folds, `held_out.parquet`.
+    """Writes for each rung `NAME.onnx` and `NAME.encoding.json`, `held_out.parquet`, `policy.json` and `report.json`.
 
     Raises:
         DataError: The label does not vary, or a feature is of a type that no model takes.
-        IntegrityError: The features are missing or changed, or an export is not equal to its model.
+        IntegrityError: The evaluation sets are not frozen or changed since, or an export is not equal to its model.
     """
+    _frozen(places)
     rows, columns = part(places, "train")
-    learnt, table = _table(rows, columns)
-    write_json(places.model / "encoding.json", learnt.model_dump(mode="json"))
-    models = {}
-    for name, options in ladder(project).items():
-        fitted = _fit(options, table)
+    known, rungs = classes(places), ladder(project)
+    models, shape = {}, (0, 0)
+    for name, options in rungs.items():
+        learnt = encoding_of(project, options, rows.select(columns), known)
+        write_json(places.model / f"{name}.encoding.json", learnt.model_dump(mode="json"))
+        seen = table(project, learnt, rows, columns, known)
+        fitted = fitting.fit(options, seen)
         write_bytes(places.model / f"{name}.onnx", fitted.onnx)
-        models[name] = _about(name, options, fitted, table)
-    prior = _prior(places, table)
-    report: dict[str, Any] = {"prior": prior, "rows": rows.height, "columns": list(table.columns), "models": models}
-    if FOLD in rows.columns:
-        path = places.model / "held_out.parquet"
-        write_with(path, partial(_held_out(project, rows, columns).write_parquet, compression="zstd"))
-        report["held_out"] = sha256_of_file(path)
+        models[name] = _about(name, options, fitted, seen)
+        shape = max(shape, (rows.height, len(seen.columns)))
+    judged, scores = held_out(project, rungs, rows, columns, known)
+    unseen = rows.filter(judged)
+    steps = _climb(project, unseen, scores)
+    chosen = project.model.kind if project.model.adopt == "always" else adopted(steps)
+    policy = choose(project.decide, project.label.task, unseen["label"].to_numpy(), scores[chosen])
+    write_json(places.model / "policy.json", policy.record())
+    report: dict[str, Any] = {
+        "prior": _prior(places, project, rows, known),
+        "rows": rows.height,
+        "columns": columns,
+        "classes": list(known),
+        "models": models,
+        "held_out": _write_held_out(places, project, unseen, scores),
+        "ladder": {"metric": next(iter(project.metrics)), "rungs": [step.record() for step in steps]},
+        "adopted": chosen,
+    }
     write_json(places.model / "report.json", report)
     worst = max(model["parity"] for model in models.values())
-    shape = f"{rows.height:,} rows x {len(table.columns)} columns"
-    return Report("train", f"{', '.join(models)} on {shape}, ONNX equal to native within {worst:.1g}", report)
+    line = f"{', '.join(models)} on {shape[0]:,} rows x {shape[1]} columns, ONNX equal to native within {worst:.1g}"
+    return Report("train", line, report, details=(*_ladder_lines(project, steps, chosen), *policy.lines()))
 
 
-def _prior(places: Places, table: TrainingTable) -> float:
-    """The score of who has too little evidence: the share of label 1 among such, or among all where they are few."""
-    found = read_json(places.features / "report.json")["cold"]
-    if found["rows"] >= MIN_COLD_ROWS:
-        return float(found["positive_share"])
-    return float(table.labels.mean(dtype="float64"))
+def _frozen(places: Places) -> None:
+    """Nothing is learnt before it is settled what judges it.
+
+    Raises:
+        IntegrityError: The evaluation sets are not frozen, or are other ones.
+    """
+    again = f"mlctl freeze projects/{places.name}"
+    path = places.frozen / "report.json"
+    if not path.is_file():
+        why = "there is no frozen evaluation set: whoever trains first has nothing to hold the model against"
+        raise IntegrityError.refused(f"the training of projects/{places.name}", why, again)
+    frozen, made = read_json(path, again), read_json(places.features / "report.json", again)
+    for name in ("train", "test"):
+        if frozen["sets"][name]["sha256"] != made[name]["sha256"]:
+            why = f"the {name} rows are not the ones that were frozen"
+            raise IntegrityError.refused(f"the training of projects/{places.name}", why, again)
 
 
-def _table(rows: pl.DataFrame, columns: list[str]) -> tuple[Encoding, TrainingTable]:
-    """The encoding that rows teach, and the rows in it."""
-    learnt = encoding.learn(rows.select(columns))
-    labels = rows["label"].to_numpy().astype("float32")
-    return learnt, TrainingTable(encoding.encode(learnt, rows.select(columns)), labels, learnt.columns())
+def _climb(project: Project, rows: pl.DataFrame, scores: dict[str, np.ndarray[Any, Any]]) -> list[Rung]:
+    options = next(iter(project.metrics.values()))
+    module = kinds.load("metrics", options.kind)
+    truth = rows["label"].to_numpy().astype("float64")
+    return climb(truth, scores, (partial(module.measure, options), module.BETTER), splits.entity_codes(project, rows))
 
 
-def _fit(options: Any, table: TrainingTable) -> Fitted:
-    fitted: Fitted = kinds.load("models", options.kind).fit(options, table)
-    return fitted
+def _ladder_lines(project: Project, steps: list[Rung], chosen: str) -> tuple[str, ...]:
+    """What each rung bought, and which one is taken."""
+    metric = next(iter(project.metrics))
+    lines = []
+    for step in steps:
+        value = "not defined" if step.value is None else f"{step.value:.3f}"
+        text = f"{step.name}: {metric} {value} on rows held out"
+        if step.against is not None:
+            gain = "not measured"
+            if step.gain_low is not None and step.gain_high is not None:
+                gain = f"[{step.gain_low:+.4f}, {step.gain_high:+.4f}]"
+            earned = "earned its place" if step.earned else "did not earn its place"
+            text += f", gain over {step.against} {gain}: {earned}"
+        lines.append(text)
+    if project.model.adopt == "always" and chosen != adopted(steps):
+        lines.append(f"{chosen} is released all the same: model.adopt is always")
+    return tuple(lines)
 
 
-def _about(name: str, options: Any, fitted: Fitted, table: TrainingTable) -> dict[str, Any]:
+def _prior(places: Places, project: Project, rows: pl.DataFrame, known: tuple[str, ...]) -> float | list[float]:
+    """The score of who has too little evidence: what became of such in the past, or of all where such are few.
+
+    Binary: the share of label 1. Several classes: the share of each. A number: the mean.
+    """
+    import numpy as np
+    import polars as pl
+
+    cold = read_json(places.features / "report.json")["cold"]
+    path = places.features / "cold.parquet"
+    few = cold["train"]["rows"] < MIN_COLD_ROWS
+    source = rows if few else pl.read_parquet(path).filter(pl.col("part") == "train")
+    labels = source["label"].to_numpy().astype("float64")
+    if project.label.task == "multiclass":
+        counts = np.bincount(labels.astype(np.int64), minlength=len(known))
+        return [float(share) for share in counts / counts.sum()]
+    return float(labels.mean(dtype="float64"))
+
+
+def _about(name: str, options: Any, fitted: Fitted, seen: TrainingTable) -> dict[str, Any]:
     """A rung's record, once its export has proved to answer as the native model does."""
-    parity = runtime.parity(fitted, table.matrix[:PARITY_ROWS], options.seed)
+    unit = float(seen.labels.std()) if seen.task == "regression" else 1.0
+    parity = runtime.parity(fitted, seen.matrix[:PARITY_ROWS], options.seed, unit)
     if not parity <= PARITY_LIMIT:
         why = f"ONNX and {name} differ by up to {parity:.2g}, allowed is {PARITY_LIMIT:g}"
         next_step = "report this model and its options as a defect of the export"
         raise IntegrityError.refused(f"the export of {name}", why, next_step)
-    shares = zip(table.columns, map(float, fitted.importance), strict=True)
+    shares = zip(seen.columns, map(float, fitted.importance), strict=True)
     return {
         "parity": float(parity),
         "bytes": len(fitted.onnx),
@@ -90,47 +153,21 @@ def _about(name: str, options: Any, fitted: Fitted, table: TrainingTable) -> dic
     }
 
 
-def _held_out(project: Project, rows: pl.DataFrame, columns: list[str]) -> pl.DataFrame:
-    """Every row's score by a model, and an encoding, of the other folds.
+def _write_held_out(
+    places: Places, project: Project, rows: pl.DataFrame, scores: dict[str, np.ndarray[Any, Any]]
+) -> dict[str, Any]:
+    """Writes the judged rows with one column a rung; of several classes a column is a list of probabilities."""
+    told = rows.select(project.entity.key, AS_OF, "label", *([splits.FOLD] if splits.FOLD in rows.columns else []))
+    scored = told.with_columns([score_column(name, values) for name, values in scores.items()])
+    path = places.model / "held_out.parquet"
+    write_with(path, partial(scored.write_parquet, compression="zstd"))
+    return {"sha256": sha256_of_file(path), "rows": scored.height}
 
-    Grain: one row per row of `rows`, in their order; one column a rung.
-    """
+
+def score_column(name: str, values: np.ndarray[Any, Any]) -> pl.Series:
+    """Scores as a column: float64, or fixed lists of float64 where there are several classes."""
     import polars as pl
 
-    parts = []
-    for fold in sorted(rows[FOLD].unique()):
-        learnt, others = _table(rows.filter(pl.col(FOLD) != fold), columns)
-        judged = rows.with_row_index("/row").filter(pl.col(FOLD) == fold)
-        matrix = encoding.encode(learnt, judged.select(columns))
-        scores = {
-            name: runtime.score_onnx(_fit(options, others).onnx, matrix).astype("float64")
-            for name, options in ladder(project).items()
-        }
-        parts.append(pl.DataFrame({"/row": judged["/row"], **scores}))
-    return pl.concat(parts).sort("/row").drop("/row")
-
-
-def ladder(project: Project) -> dict[str, Any]:
-    """Typed options of every model to train, from simple to complex; the project's own comes last."""
-    own: Any = project.model
-    rungs = {
-        kind: kinds.options("models", {"kind": kind, "seed": own.seed}) for kind in own.rungs() if kind != own.kind
-    }
-    return {**rungs, own.kind: own}
-
-
-def part(places: Places, name: str) -> tuple[pl.DataFrame, list[str]]:
-    """The `train` or `test` table and its feature columns.
-
-    Raises:
-        IntegrityError: It is missing, or not the one that the features stage froze.
-    """
-    import polars as pl
-
-    again = f"mlctl run projects/{places.name}"
-    report = read_json(places.features / "report.json", again)
-    path = places.features / f"{name}.parquet"
-    found = sha256_of_file(path)
-    if found != report[name]["sha256"]:
-        raise IntegrityError.damaged(str(path), report[name]["sha256"], found, again)
-    return pl.read_parquet(path), report["columns"]
+    if values.ndim == 1:
+        return pl.Series(name, values, dtype=pl.Float64)
+    return pl.Series(name, values, dtype=pl.Array(pl.Float64, values.shape[1]))

@@ -23,18 +23,21 @@ generations
 sources checks features models metrics
 events
 snapshot guesses
-windows plan encoding intervals runtime schema_drift profile
+windows plan intervals runtime schema_drift profile
 joins
 questions
 discovery
 drafting
 compute impact
-partition
+partition encoding splits calibration policy ladder
+fitting
 tiles
 history engines
-decide release comparisons
+decide comparisons
 gates
 waivers
+release
+releases
 serving
 stages
 flow backfill leakcheck freshness scaffold dictionary odcs explain doctor github gate_changes console_gate

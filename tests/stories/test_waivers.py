@@ -113,7 +113,8 @@ def test_groups_measures_and_a_missing_champion_are_judged_on_a_real_model(works
     assert said["fast", "latency_ms of the model"] == (True, "within the limit")
     assert said["quick", "seconds of the model"] == (False, "beyond the limit")
     assert "measured on this machine: latency_ms" in done.stderr
-    size = (workspace / ".mlctl/shop/model/xgboost.onnx").stat().st_size
+    own = json.loads((workspace / ".mlctl/shop/evaluation/report.json").read_text())["model"]
+    size = (workspace / f".mlctl/shop/model/{own}.onnx").stat().st_size
     assert said["small", "size_bytes of the model"] == (False, f"{size:,}")
     before = (workspace / "projects/shop/metrics/gate.json").read_bytes()
     again = world.mlctl(workspace, "gate", "shop")

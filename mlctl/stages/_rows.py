@@ -1,0 +1,104 @@
+"""The tables that teach and judge, as the stages behind `features` read them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from mlctl import encoding, fitting, kinds, runtime, splits
+from mlctl.encoding import Encoding
+from mlctl.errors import IntegrityError
+from mlctl.files import read_json, sha256_of_file
+from mlctl.models import ModelOptions, TrainingTable
+from mlctl.spec import Project
+from mlctl.workspace import Places
+
+if TYPE_CHECKING:
+    import numpy as np
+    import polars as pl
+
+
+def part(places: Places, name: str) -> tuple[pl.DataFrame, list[str]]:
+    """The `train`, `test` or `cold` table and its feature columns.
+
+    Raises:
+        IntegrityError: It is missing, or not the one that the features stage wrote.
+    """
+    import polars as pl
+
+    again = f"mlctl run projects/{places.name}"
+    report = read_json(places.features / "report.json", again)
+    path = places.features / f"{name}.parquet"
+    if not path.is_file():
+        raise IntegrityError.missing(str(path), again)
+    found = sha256_of_file(path)
+    if found != report[name]["sha256"]:
+        raise IntegrityError.damaged(str(path), report[name]["sha256"], found, again)
+    return pl.read_parquet(path), report["columns"]
+
+
+def classes(places: Places) -> tuple[str, ...]:
+    """Names of the label's classes by code; none for a regression."""
+    return tuple(read_json(places.features / "report.json", f"mlctl run projects/{places.name}")["classes"])
+
+
+def ladder(project: Project) -> dict[str, Any]:
+    """Typed options of every model to train, from simple to complex; the project's own comes last."""
+    own: Any = project.model
+    given = {"seed": own.seed, "rule": own.rule}
+    rungs = {
+        kind: kinds.options("models", {"kind": kind, **{k: v for k, v in given.items() if v is not None}})
+        for kind in own.rungs(project.label.task)
+    }
+    return {**rungs, own.kind: own}
+
+
+def encoding_of(project: Project, options: ModelOptions, rows: pl.DataFrame, known: Sequence[str]) -> Encoding:
+    """What a rung sees of the features: all of them as columns, or what the rule says.
+
+    Args:
+        project: Its `encoding:` policy.
+        options: The rung.
+        rows: The feature columns of the training rows.
+        known: Names of the classes.
+    """
+    if options.kind == "rule":
+        return encoding.of_rule(str(options.rule), known if project.label.task == "multiclass" else ())
+    return encoding.learn(rows, project.encoding)
+
+
+def table(
+    project: Project, learnt: Encoding, rows: pl.DataFrame, columns: Sequence[str], known: Sequence[str]
+) -> TrainingTable:
+    """Rows in an encoding, as a model learns from them."""
+    matrix = encoding.encode(learnt, rows.select(columns))
+    labels = rows["label"].to_numpy().astype("float64")
+    groups = splits.entity_codes(project, rows)
+    return TrainingTable(matrix, labels, learnt.columns(), project.label.task, tuple(known), groups)
+
+
+def held_out(
+    project: Project, rungs: dict[str, Any], rows: pl.DataFrame, columns: list[str], known: Sequence[str]
+) -> tuple[np.ndarray[Any, Any], dict[str, np.ndarray[Any, Any]]]:
+    """Scores of rows by models that did not see them, and encodings that did not either.
+
+    Returns:
+        Mask (rows,) of the rows that were judged, and by rung their scores, float64 (judged rows,) or
+        (judged rows, classes).
+
+    Raises:
+        DataError: A part lacks an outcome, or cannot be learnt from.
+    """
+    import numpy as np
+
+    width = (len(known),) if project.label.task == "multiclass" else ()
+    scores = {name: np.full((rows.height, *width), np.nan) for name in rungs}
+    judged = np.zeros(rows.height, dtype=bool)
+    for teaches, judges in splits.parts(project, rows):
+        taught, asked = rows.filter(teaches), rows.filter(judges).select(columns)
+        for name, options in rungs.items():
+            learnt = encoding_of(project, options, taught.select(columns), known)
+            fitted = fitting.fit(options, table(project, learnt, taught, columns, known))
+            scores[name][judges] = runtime.score_onnx(fitted.onnx, encoding.encode(learnt, asked))
+        judged |= judges
+    return judged, {name: values[judged] for name, values in scores.items()}

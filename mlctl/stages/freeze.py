@@ -1,0 +1,68 @@
+"""Settles the evaluation before anything is trained: freezes the rows that judge, and scores what needs no training.
+
+What needs no training is the constant and the business rule of today (`model.rule`): a model that does not beat them is
+not worth its upkeep. `train` refuses to run on rows other than the ones frozen here.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from mlctl import encoding, fitting, runtime
+from mlctl.files import read_json, write_json
+from mlctl.spec import Project
+from mlctl.stages import Report
+from mlctl.stages._judging import judge, shown
+from mlctl.stages._rows import classes, encoding_of, held_out, ladder, part, table
+from mlctl.workspace import Places
+
+if TYPE_CHECKING:
+    import numpy as np
+    import polars as pl
+
+
+def freeze(places: Places, project: Project) -> Report:
+    """Writes `report.json` and the small file `metrics/frozen.json` that git keeps.
+
+    Raises:
+        DataError: The label does not vary in the training rows.
+        IntegrityError: The tables of the features stage are missing or changed.
+    """
+    rows, columns = part(places, "train")
+    judged, _ = part(places, "test")
+    known = classes(places)
+    rungs = {name: options for name, options in ladder(project).items() if name in ("constant", "rule")}
+    rungs = rungs or {"constant": ladder(project)[project.model.kind]}
+    if project.split.judges_what_teaches():
+        seen, scores = held_out(project, rungs, rows, columns, known)
+        judged = rows.filter(seen)
+    else:
+        scores = {name: _scored(project, options, rows, judged, (columns, known)) for name, options in rungs.items()}
+    own = list(scores)[-1]
+    found = judge(project, judged, scores, own)
+    made = read_json(places.features / "report.json")
+    sets = {name: {key: made[name][key] for key in ("rows", "sha256")} for name in ("train", "test")}
+    report = {"format_version": "1.0", "sets": sets, "columns": columns, "model": own, "everybody": found}
+    write_json(places.frozen / "report.json", report)
+    values = {
+        name: {metric: at["value"] for metric, at in metrics.items()} for name, metrics in found["models"].items()
+    }
+    write_json(places.metrics / "frozen.json", {"test_set": sets["test"], **values})
+    metric = next(iter(project.metrics))
+    told = ", ".join(f"{name} {metric} {shown(metrics[metric])}" for name, metrics in found["models"].items())
+    line = f"the test set of {judged.height:,} rows is frozen ({sets['test']['sha256'][:12]}); without a model: {told}"
+    return Report("freeze", line, report)
+
+
+def _scored(
+    project: Project,
+    options: Any,
+    rows: pl.DataFrame,
+    judged: pl.DataFrame,
+    named: tuple[list[str], tuple[str, ...]],
+) -> np.ndarray[Any, Any]:
+    columns, known = named
+    learnt = encoding_of(project, options, rows.select(columns), known)
+    fitted = fitting.fit(options, table(project, learnt, rows, columns, known))
+    scores: np.ndarray[Any, Any] = runtime.score_onnx(fitted.onnx, encoding.encode(learnt, judged.select(columns)))
+    return scores.astype("float64")
