@@ -32,6 +32,7 @@ partition
 tiles
 history engines
 decide release gates
+probes slices
 serving
 stages
 flow backfill leakcheck freshness scaffold dictionary odcs explain doctor github
