@@ -31,7 +31,7 @@ class Binned(NamedTuple):
 
 
 def binned(values: pl.Series) -> Binned:
-    """Numbers in quantile bins, in which each edge is a bin of its own (so is an atom such as 0); texts by value."""
+    """Numbers in quantile bins, in which a value that many rows hold (such as 0) has its own; texts by value."""
     import numpy as np
     import polars as pl
 
@@ -48,9 +48,11 @@ def binned(values: pl.Series) -> Binned:
     some = numbers[:: max(1, len(numbers) // _EDGE_ROWS)]
     some = np.sort(some[~np.isnan(some)])
     # values that are there, never between two of them: an edge has to be able to equal a value
-    edges = np.unique(some[np.linspace(0, len(some) - 1, EDGES).astype(np.int64)]) if len(some) else np.zeros(1)
+    quantiles = some[np.linspace(0, len(some) - 1, EDGES).astype(np.int64)] if len(some) else np.zeros(1)
+    edges, times = np.unique(quantiles, return_counts=True)
     left = np.searchsorted(edges, numbers, side="left")
-    codes = 2 * left + (edges[np.minimum(left, len(edges) - 1)] == numbers)
+    nearest = np.minimum(left, len(edges) - 1)
+    codes = 2 * left + ((edges[nearest] == numbers) & (times[nearest] > 1))
     bins = 2 * len(edges) + 2
     return Binned(np.where(missing, bins - 1, codes).astype(np.int64), bins, missing)
 

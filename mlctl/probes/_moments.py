@@ -77,11 +77,11 @@ def period(scene: Scene) -> Looked:
     rule, severity = "probes.period", scene.severity("period")
     limit = f"a test from {moment_text(last + horizon)} on, when the last training outcome is known"
     if first <= last:
-        inside = int(((scene.rows[AS_OF] <= last) & (scene.part == 1)).sum())
+        inside = int(((scene.rows[AS_OF] <= last).to_numpy() & (scene.part == 1)).sum())
         value = f"{inside:,} test rows at or before {moment_text(last)}, the last training moment"
         return Looked(scene.rows.height, [Finding(severity, rule, "the test", f"{value}; {_known(first)}", limit)])
     if last + horizon > first:
-        open_rows = int(((scene.rows[AS_OF] + horizon > first) & (scene.part == 0)).sum())
+        open_rows = int(((scene.rows[AS_OF] + horizon > first).to_numpy() & (scene.part == 0)).sum())
         value = f"its first moment {moment_text(first)} inside the horizon of {open_rows:,} training outcomes"
         return Looked(scene.rows.height, [Finding(severity, rule, "the test", value, limit)])
     return Looked(scene.rows.height, [])

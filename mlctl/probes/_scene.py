@@ -48,12 +48,14 @@ class Scene:
         rows: Grain: one entity at one moment; training rows first. Time: `as_of`.
         part: int array (rows,): 0 teaches and 1 judges; with folds, the fold.
         columns: The features.
+        task: binary, multiclass or regression.
     """
 
     project: Project
     rows: pl.DataFrame
     part: Array
     columns: tuple[str, ...]
+    task: str = "binary"
     _codes: dict[str, Binned] = field(default_factory=dict)
 
     @classmethod
@@ -62,11 +64,12 @@ class Scene:
         import numpy as np
         import polars as pl
 
+        task = str(getattr(project.label, "task", "binary"))
         if FOLD in train.columns:
-            return cls(project, train, train[FOLD].to_numpy().astype(np.int64), tuple(columns))
+            return cls(project, train, train[FOLD].to_numpy().astype(np.int64), tuple(columns), task)
         rows = pl.concat([train, test.select(train.columns)], how="vertical_relaxed")
         part = np.repeat(np.array([0, 1]), [train.height, test.height])
-        return cls(project, rows, part, tuple(columns))
+        return cls(project, rows, part, tuple(columns), task)
 
     @property
     def folds(self) -> bool:
@@ -77,11 +80,6 @@ class Scene:
     def in_time(self) -> bool:
         """Whether later moments judge, so that an entity may stand on both sides."""
         return not self.folds and str(self.project.split.kind) in IN_TIME
-
-    @property
-    def task(self) -> str:
-        """binary, multiclass or regression."""
-        return str(getattr(self.project.label, "task", "binary"))
 
     @cached_property
     def truth(self) -> Array:
