@@ -146,6 +146,9 @@ class Probes(Record):
         default=0.02, gt=0, le=1, description="share of test rows that may stand in training beyond chance"
     )
     resampled: ProbeSeverity = Field(default="fail", description="rows that were copied before the split")
+    resampled_limit: float = Field(
+        default=0.1, gt=0, le=1, description="share of the rows of an outcome that may repeat others exactly"
+    )
     interpolated: ProbeSeverity = Field(default="fail", description="rows that were made up between others (SMOTE)")
     drift: ProbeSeverity = Field(default="warn", description="one feature that tells test rows from training rows")
     drift_limit: float = Field(default=0.8, gt=0.5, le=1, description="ROC AUC of test against training by one feature")

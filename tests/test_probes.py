@@ -200,8 +200,19 @@ def test_oversampling_before_the_split_is_refused(keys: str) -> None:
     findings = found(pl.concat([table, drawn]), "resampled")
 
     assert findings[0].severity == "fail"
-    assert ("label 1 as exact copies" in findings[0].value) == (keys == "new")
+    assert (findings[0].where == "the rows of label 1") == (keys == "new")
+    assert ("as exact copies under other keys" in findings[0].value) == (keys == "new")
     assert ("stands twice at one moment" in findings[0].value) == (keys == "same")
+
+
+def test_a_table_that_was_delivered_twice_under_other_keys_is_refused() -> None:
+    table = people(1500, 18)
+    twice = pl.concat([table, table.with_columns(customer_id=pl.lit("b") + pl.col("customer_id"))])
+
+    assert [one.where for one in found(twice, "resampled")] == ["the rows of label 0", "the rows of label 1"]
+    train, test = parted(twice)
+    scene = replace(probes.Scene.of(project(), train, test, features_of(twice)), task="regression")
+    assert [one.where for one in probes.resampled(scene).findings] == ["the rows"]
 
 
 def test_points_made_up_between_rows_of_one_outcome_are_refused() -> None:

@@ -10,32 +10,34 @@ from typing import TYPE_CHECKING, Any, Final
 
 from mlctl.findings import Finding
 from mlctl.plan import AS_OF
+from mlctl.probes._bins import halves, r2_of_bins
 from mlctl.probes._copies import contents
 from mlctl.probes._scene import Looked, Scene
 
 if TYPE_CHECKING:
     import numpy as np
+    import polars as pl
 
     Array = np.ndarray[Any, Any]
 
 _FEWEST: Final = 30
-_DISTINCT: Final = 0.5
-_MANY: Final = 0.2
-_TIMES: Final = 4.0
+_DISTINCT: Final = 0.3
+_FOLLOWS: Final = 0.9
 _SAMPLE: Final = 200
 _POOL: Final = 20_000
 _NEIGHBOURS: Final = 8
 _COLUMNS: Final = 3
 _BETWEEN_SHARE: Final = 0.05
 _MOST_COLUMNS: Final = 30
+_VARIED: Final = 0.05
 _SAME: Final = 1e-6
 
 
 def resampled(scene: Scene) -> Looked:
-    """One entity twice at one moment; or one outcome whose rows are mostly exact copies while the others' are not.
+    """One entity twice at one moment, or rows that repeat others exactly although two proofs tell them apart.
 
-    Only rows that a rare value tells from all other contents count, so that what many honest rows share (no orders at
-    all) is no copy.
+    What many honest rows share (no orders at all) is no copy: only rows that stand alone by one feature, and again by
+    the others, are counted.
     """
     import numpy as np
 
@@ -44,25 +46,24 @@ def resampled(scene: Scene) -> Looked:
     if len(twice):
         value = f"{len(twice):,} rows of an entity that stands twice at one moment, such as {scene.keys(twice)}"
         limit = "one row for an entity and a moment"
-        findings.append(Finding(severity, rule, "the rows", value, limit, tuple(int(row) for row in twice)))
-    if scene.task == "regression":
-        return Looked(scene.rows.height, findings)
-    at = np.flatnonzero(scene.moment)
+        return Looked(
+            scene.rows.height, [Finding(severity, rule, "the rows", value, limit, tuple(int(row) for row in twice))]
+        )
+    at, most = np.flatnonzero(scene.moment), scene.project.probes.resampled_limit
     copied, telling = _copied(scene, at)
-    shares = {}
-    for outcome in np.unique(scene.truth[at]):
-        who = (scene.truth[at] == outcome) & telling
-        if who.sum() >= _FEWEST:
-            shares[float(outcome)] = float(copied[who].mean())
-    if len(shares) >= 2 and not len(twice):
-        worst = max(shares, key=lambda outcome: shares[outcome])
-        usual = min(shares.values())
-        if shares[worst] >= _MANY and shares[worst] >= _TIMES * usual:
-            rows = at[copied & telling & (scene.truth[at] == worst)]
-            rows = rows[np.argsort(contents(scene.rows, scene.columns).to_numpy()[rows], kind="stable")]
-            value = f"{shares[worst]:.1%} of label {worst:g} as exact copies, such as {scene.keys(rows)}"
-            limit = f"not far more than the {usual:.1%} of another outcome: resample after the split"
-            findings.append(Finding(severity, rule, "the rows", value, limit, tuple(int(row) for row in rows)))
+    truth = scene.truth[at]
+    content = contents(scene.rows, scene.columns).to_numpy()
+    for outcome in np.unique(truth) if scene.task != "regression" else [None]:
+        who = telling if outcome is None else (truth == outcome) & telling
+        share = float(copied[who].mean()) if who.sum() >= _FEWEST else 0.0
+        if share <= most:
+            continue
+        rows = at[copied & who]
+        rows = rows[np.argsort(content[rows], kind="stable")]
+        of = "the rows" if outcome is None else f"the rows of label {outcome:g}"
+        value = f"{share:.1%} as exact copies under other keys, such as {scene.keys(rows)}"
+        limit = f"up to {most:.1%} of those that two features tell apart; resample after the split"
+        findings.append(Finding(severity, rule, of, value, limit, tuple(int(row) for row in rows)))
     return Looked(scene.rows.height, findings)
 
 
@@ -76,19 +77,44 @@ def _twice(scene: Scene) -> Array:
 
 
 def _copied(scene: Scene, at: Array) -> tuple[Array, Array]:
-    """Two bool arrays (rows at,): exact copies of another row; rows that two rare values of their own tell apart."""
+    """Two bool arrays (rows at,): exact copies of another row; rows that two proofs tell from all other contents.
+
+    The proofs are the feature of the most different values alone, and all features without it that do not follow from
+    it. Honest rows that agree in the one have no reason to agree in the other.
+    """
     import numpy as np
 
     rows = scene.rows[at.tolist()]
     content = contents(rows, scene.columns)
     _, first, code, times = np.unique(content.to_numpy(), return_index=True, return_inverse=True, return_counts=True)
-    own = np.zeros(len(first), dtype=np.int64)
-    for name in scene.columns:
-        values = rows[name][first.tolist()]
-        some = values.gather_every(max(1, len(values) // 1000))
-        if values.dtype.is_numeric() and some.n_unique() >= _DISTINCT * len(some):
-            own += values.is_unique().to_numpy()
-    return (times > 1)[code], (own >= 2)[code]
+    different = rows[first.tolist()]
+    name = _most_different(different, scene.columns)
+    if not name:
+        return (times > 1)[code], np.zeros(len(at), dtype=bool)
+    rest = tuple(other for other in scene.columns if other != name and not _follows_from(scene, at, name, other))
+    by_it = different[name].is_unique().to_numpy()
+    by_rest = different.select(rest).hash_rows(seed=7).is_unique().to_numpy() if rest else np.zeros(len(first), bool)
+    return (times > 1)[code], (by_it & by_rest)[code]
+
+
+def _most_different(rows: pl.DataFrame, columns: tuple[str, ...]) -> str:
+    """The number that takes the most values in a look at some rows; none where most of them repeat."""
+    some = rows.gather_every(max(1, rows.height // 2000))
+    counts = {name: some[name].n_unique() for name in columns if some.schema[name].is_numeric()}
+    best = max(counts, key=lambda name: counts[name], default="")
+    return best if best and counts[best] >= _DISTINCT * some.height else ""
+
+
+def _follows_from(scene: Scene, at: Array, name: str, other: str) -> bool:
+    """Whether a number is (nearly) said by another, such as a sum by a mean of one order."""
+    import numpy as np
+
+    if not scene.rows.schema[other].is_numeric():
+        return False
+    some = at[:: max(1, len(at) // _POOL)]
+    found, values = scene.bins(name), scene.bins(other)
+    ranks = values.codes[some].astype(np.float64)
+    return r2_of_bins(found.codes[some], found.bins, ranks, halves(len(some))) > _FOLLOWS
 
 
 def interpolated(scene: Scene) -> Looked:
@@ -140,7 +166,7 @@ def _continuous(scene: Scene, at: Array) -> tuple[list[str], Array]:
         there = np.isfinite(numbers)
         some = numbers[there][:: max(1, len(numbers) // 2000)]
         spread = float(some.std()) if len(some) else 0.0
-        if there.mean() < 0.5 or spread == 0 or len(np.unique(some)) < 0.1 * len(some):
+        if there.mean() < 0.5 or spread == 0 or len(np.unique(some)) < _VARIED * len(some):
             continue
         names.append(name)
         columns.append(np.where(there, numbers, np.nan) / spread)
@@ -152,7 +178,10 @@ def _between(numbers: Array) -> tuple[list[tuple[int, int, int]], int]:
     import numpy as np
 
     whole = np.flatnonzero(np.isfinite(numbers).all(axis=1))
-    pool = whole[:: max(1, -(-len(whole) // _POOL))]
+    # rows between two others are near to both: a slab of neighbours misses fewer of them than a draw
+    slab = whole[np.argsort(numbers[whole].sum(axis=1), kind="stable")]
+    start = max(0, (len(slab) - _POOL) // 2)
+    pool = np.sort(slab[start : start + _POOL])
     asked = pool[:: max(1, -(-len(pool) // _SAMPLE))]
     if len(pool) < _FEWEST:
         return [], 0
