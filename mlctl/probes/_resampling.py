@@ -25,9 +25,10 @@ _DISTINCT: Final = 0.3
 _FOLLOWS: Final = 0.9
 _SAMPLE: Final = 200
 _POOL: Final = 20_000
-_NEIGHBOURS: Final = 8
+_NEIGHBOURS: Final = 20
 _COLUMNS: Final = 3
-_BETWEEN_SHARE: Final = 0.05
+_HITS: Final = 4
+_BETWEEN_SHARE: Final = 0.02
 _MOST_COLUMNS: Final = 30
 _VARIED: Final = 0.05
 _SAME: Final = 1e-6
@@ -134,7 +135,7 @@ def interpolated(scene: Scene) -> Looked:
             continue
         looked_at += len(mine)
         found, asked = _between(numbers[mine])
-        if len(found) < max(_COLUMNS, _BETWEEN_SHARE * asked):
+        if len(found) < max(_HITS, _BETWEEN_SHARE * asked):
             continue
         told = [_told(scene, at[mine[list(three)]]) for three in found[:3]]
         value = f"{len(found):,} of {asked:,} looked-at rows of label {outcome:g} exactly between two others, such as "
