@@ -112,8 +112,9 @@ def find(rows: pl.DataFrame, columns: Sequence[str], loss: Array, min_rows: int 
     if rows.height < 2 * min_rows or float(loss.std()) == 0.0:
         return []
     splits = [split for name in columns if (split := _split(rows[name], name, min_rows)) is not None]
-    # around the mean, so that sums of squares keep their digits
-    moments = (None, loss - loss.mean(), (loss - loss.mean()) ** 2)
+    # around the mean and in units of the spread, so that sums of squares keep their digits
+    unit = (loss - loss.mean()) / loss.std()
+    moments = (None, unit, unit**2)
     tables: list[tuple[_Split, ...]] = []
     places, counted = [], []
     for table, sums in _tables(splits, moments):
@@ -306,6 +307,7 @@ def _apart(rows: pl.DataFrame, loss: Array, candidates: Sequence[tuple[Parts, fl
     """Those candidates, surest first, that are weak also by their rows outside of the surer ones."""
     import numpy as np
 
+    unit = (loss - loss.mean()) / loss.std()
     masks: dict[str, Array] = {}
     covered = np.zeros(rows.height, dtype=bool)
     found: list[tuple[Parts, Slice]] = []
@@ -316,9 +318,9 @@ def _apart(rows: pl.DataFrame, loss: Array, candidates: Sequence[tuple[Parts, fl
             if part not in masks:
                 masks[part] = fulfils(rows, part, "slices").to_numpy()
         mask = np.logical_and.reduce([masks[part] for part in parts])
-        if not _still(loss, mask & ~covered, ~mask & ~covered, min_rows):
+        if not _still(unit, mask & ~covered, ~mask & ~covered, min_rows):
             continue
-        sums = np.array([_sums(loss[mask]), _sums(loss[~mask])])
+        sums = np.array([_sums(unit[mask]), _sums(unit[~mask])])
         effect = _welch(sums[0][:, None], sums.sum(axis=0))[0]
         inside, rest = float(loss[mask].mean()), float(loss[~mask].mean())
         told = Slice(_both(parts), int(mask.sum()), inside, rest, float(effect[0]), p_value)

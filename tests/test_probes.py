@@ -288,6 +288,34 @@ def test_few_rows_are_told_as_not_looked_at() -> None:
     )
 
 
+@pytest.mark.parametrize("rows", [0, 1, 2, 150])
+@pytest.mark.parametrize("split", ["random", "folds", "time"])
+def test_odd_tables_are_looked_at_without_a_crash(rows: int, split: str) -> None:
+    draw = np.random.default_rng(rows)
+    table = people(150, 18)[:rows].with_columns(
+        customer_id=pl.int_range(rows),
+        empty=pl.lit(None, pl.Float64),
+        nothing=pl.lit(None),
+        constant=pl.lit(1.0),
+        infinite=pl.Series(np.where(draw.random(rows) < 0.5, np.inf, -np.inf)),
+        huge=pl.Series(draw.normal(size=rows) * 1e300),
+        nan=pl.lit(float("nan")),
+        kind=pl.col("plan").cast(pl.Categorical),
+        day=pl.lit(JANUARY.date() - timedelta(days=9)),
+        words=pl.Series([[]] * rows, dtype=pl.List(pl.String)),
+    )
+    sections = IN_TIME if split == "time" else {"split": {"kind": split}}
+    if split == "folds":
+        table = table.with_columns(fold=pl.Series(np.arange(rows) % 5, dtype=pl.Int64))
+    later = table.with_columns(as_of=pl.lit(JULY)) if split == "time" else table
+    for train, test in ((table, later), (table, later[:0]), (table[:0], later)):
+        if split == "folds" and train.height != test.height:
+            continue
+        outcome = probes.run(project(**sections), train, test, features_of(table))
+        assert set(outcome.ran) | set(outcome.not_run) == set(probes.PROBES)
+        assert outcome.record()["ran"] == outcome.ran
+
+
 def test_the_area_by_bins_is_the_share_of_pairs_in_the_right_order() -> None:
     # both halves hold the same rows: bin 0 has 3 zeros and 1 one, bin 1 has 1 zero and 3 ones;
     # of 16 pairs (one, zero) 9 are in order, 1 is not, 6 are ties: (9 + 6/2) / 16 = 0.75

@@ -36,14 +36,18 @@ def binned(values: pl.Series) -> Binned:
     import polars as pl
 
     if not (values.dtype.is_numeric() or values.dtype == pl.Boolean or values.dtype.is_temporal()):
-        text = values.cast(pl.String)
-        ranks = text.rank("dense").to_numpy()
-        missing = text.is_null().to_numpy()
+        plain = values.hash(seed=7) if values.dtype.is_nested() else values.cast(pl.String)
+        ranks = plain.rank("dense").cast(pl.Float64).to_numpy()
+        missing = values.is_null().to_numpy()
         codes = np.where(missing, 0, np.nan_to_num(ranks)).astype(np.int64) - 1
         bins = int(codes.max(initial=-1)) + 2
         return Binned(np.where(missing, bins - 1, codes), bins, missing)
-    plain = values.to_physical() if values.dtype.is_temporal() else values
-    numbers = plain.cast(pl.Float64).fill_null(float("nan")).to_numpy()
+    numbers = (
+        (values.to_physical() if values.dtype.is_temporal() else values)
+        .cast(pl.Float64)
+        .fill_null(float("nan"))
+        .to_numpy()
+    )
     missing = np.isnan(numbers)
     some = numbers[:: max(1, len(numbers) // _EDGE_ROWS)]
     some = np.sort(some[~np.isnan(some)])

@@ -161,12 +161,13 @@ def _continuous(scene: Scene, at: Array) -> tuple[list[str], Array]:
     for name in scene.columns:
         values = scene.rows[name]
         # a float column of whole numbers is looked at too: what SMOTE makes of counts is no whole number any more
-        if not values.dtype.is_numeric() or len(names) == _MOST_COLUMNS:
+        if not values.dtype.is_numeric() or len(names) == _MOST_COLUMNS or not len(at):
             continue
         numbers = values.cast(pl.Float64).to_numpy()[at]
         there = np.isfinite(numbers)
         some = numbers[there][:: max(1, len(numbers) // 2000)]
-        spread = float(some.std()) if len(some) else 0.0
+        with np.errstate(over="ignore"):
+            spread = float(some.std()) if len(some) else 0.0
         if there.mean() < 0.5 or spread == 0 or len(np.unique(some)) < _VARIED * len(some):
             continue
         names.append(name)

@@ -101,7 +101,7 @@ class Scene:
         import numpy as np
 
         moments = self.rows[AS_OF].rank("dense").to_numpy().astype(np.int64)
-        return np.asarray(moments == np.bincount(moments).argmax())
+        return np.asarray(moments == np.bincount(moments, minlength=1).argmax())
 
     def bins(self, column: str) -> Binned:
         """A feature in bins over all rows; computed once."""
