@@ -8,6 +8,7 @@ import pytest
 
 from mlctl import slices
 from mlctl.features import fulfils
+from mlctl.slices._conditions import as_sql, choices_of, parts_at, tables_of
 from tests.tables import features_of, people, project
 
 PLANTED = [
@@ -106,13 +107,13 @@ def test_every_condition_selects_the_rows_that_were_counted_for_it() -> None:
         }
     )
     loss = draw.exponential(1, rows)
-    splits = [split for name in table.columns if (split := slices._split(table[name], name, 20)) is not None]
-    assert len(splits) == len(table.columns) - 1
+    features = [one for name in table.columns if (one := choices_of(table[name], name, 20)) is not None]
+    assert len(features) == len(table.columns) - 1
     counted = 0
-    for table_of, sums in slices._tables(splits, (None, loss, loss**2)):
+    for table_of, sums in tables_of(features, (None, loss, loss**2)):
         for place, (held, total) in enumerate(sums[:2].T):
-            parts = slices._named(table_of, place)
-            rows_of = fulfils(table, slices._both(parts), "counted").to_numpy()
+            parts = parts_at(table_of, place)
+            rows_of = fulfils(table, as_sql(parts), "counted").to_numpy()
             assert (rows_of.sum(), loss[rows_of].sum()) == pytest.approx((held, total)), parts
             counted += 1
     assert counted > 1000
@@ -142,6 +143,27 @@ def test_the_same_table_gives_the_same_slices() -> None:
     assert first == slices.find(table, features_of(table), loss)
     mixed = slices.find(table[order.tolist()], features_of(table), loss[order])
     assert [(one.condition, one.rows) for one in mixed] == [(one.condition, one.rows) for one in first]
+
+
+def test_rows_whose_outcome_is_open_to_everybody_are_no_surprise_but_wrong_scores_are() -> None:
+    table, draw = people(6000, 7), np.random.default_rng([7, 8])
+    chance = np.where((table["plan"] == "annual").to_numpy(), 0.5, 0.05)
+    truth = (draw.random(6000) < chance).astype(float)
+    loss = -np.log(np.where(truth == 1, chance, 1 - chance))
+
+    assert slices.find(table, features_of(table), loss)[0].condition == "plan = 'annual'"
+    assert slices.find(table, features_of(table), slices.surprise(truth, chance)) == []
+    everybody = np.full(6000, chance.mean())
+    assert slices.find(table, features_of(table), slices.surprise(truth, everybody))[0].condition == "plan = 'annual'"
+
+
+def test_a_surprise_is_the_log_loss_less_its_expectation() -> None:
+    # three classes, 0.5 0.25 0.25, and the second was true: ln 4 - (0.5 ln 2 + 0.5 ln 4)
+    three = slices.surprise(np.array([1.0]), np.array([[0.5, 0.25, 0.25]]))
+    assert three.tolist() == pytest.approx([np.log(4) - (0.5 * np.log(2) + 0.5 * np.log(4))])
+    assert slices.surprise(np.array([1.0, 0.0]), np.array([0.0, 0.0])).tolist() == pytest.approx(
+        [16.118, 0.0], abs=1e-3
+    )
 
 
 def test_holm_corrects_by_the_number_of_tests_that_are_left() -> None:
