@@ -100,6 +100,7 @@ def test_every_condition_selects_the_rows_that_were_counted_for_it() -> None:
             "with_nan": np.where(holes, np.nan, draw.lognormal(20, 3, rows)),
             "tiny": -draw.lognormal(-30, 3, rows),
             "left": draw.choice(["it's", 'a "b"', "", "NULL"], rows),
+            "many": draw.choice([f"v{value}" for value in range(16)], rows),
             "order": pl.Series(
                 [None if hole else bool(value) for hole, value in zip(holes, draw.random(rows) < 0.4, strict=True)]
             ),

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
 VALUES: Final = 12
-"""Most values of a feature that make a condition each."""
+"""Most values of a feature that make a condition each, together with another feature's."""
+MOST_VALUES: Final = 100
+"""Most values of a text that make a condition by themselves."""
 _CUTS: Final = (0.05, 0.125, 0.25, 0.5, 0.75, 0.875, 0.95)
 _EDGE_ROWS: Final = 50_000
 _NAME: Final = re.compile(r"[a-z_][a-z0-9_]*")
@@ -24,11 +26,15 @@ Parts = tuple[str, ...]
 
 
 class Choices(NamedTuple):
-    """One feature: a bin for each row, and its conditions as sets of bins (0/1 array: conditions, bins)."""
+    """One feature: a bin for each row, and its conditions as sets of bins (0/1 array: conditions, bins).
+
+    Only the first `paired` conditions are also tried together with those of another feature.
+    """
 
     codes: Array
     conditions: list[str]
     members: Array
+    paired: int
 
 
 def choices_of(values: pl.Series, name: str, min_rows: int) -> Choices | None:
@@ -46,16 +52,15 @@ def _by_value(values: pl.Series, name: str, min_rows: int) -> Choices | None:
     counts = (
         values.alias("value").drop_nulls().value_counts(name="rows").sort(["rows", "value"], descending=[True, False])
     )
-    common = [value for value, times in counts.head(VALUES).iter_rows() if times >= min_rows]
+    common = [value for value, times in counts.head(MOST_VALUES).iter_rows() if times >= min_rows]
     codes = np.full(len(values), len(common) + 1)
-    conditions = []
-    for code, value in enumerate(common):
+    conditions = [f"{name} IS NULL"]
+    for code, value in enumerate(common, start=1):
         codes[(values == value).fill_null(False).to_numpy()] = code
         spelled = f"{name} = {'TRUE' if value else 'FALSE'}" if isinstance(value, bool) else f"{name} = {_text(value)}"
         conditions.append(spelled)
-    codes[values.is_null().to_numpy()] = len(common)
-    members = np.eye(len(common) + 2)[: len(common) + 1]
-    return Choices(codes, [*conditions, f"{name} IS NULL"], members)
+    codes[values.is_null().to_numpy()] = 0
+    return Choices(codes, conditions, np.eye(len(common) + 2)[:-1], min(len(conditions), VALUES + 1))
 
 
 def _by_cut(values: pl.Series, name: str) -> Choices | None:
@@ -90,7 +95,7 @@ def _by_cut(values: pl.Series, name: str) -> Choices | None:
         members.append(bins == place + 1)
     conditions.append(f"{name} IS NULL OR NOT ({name} <= {missing})" if missing else f"{name} IS NULL")
     members.append(bins == last + 1)
-    return Choices(codes, conditions, np.array(members, dtype=np.float64))
+    return Choices(codes, conditions, np.array(members, dtype=np.float64), len(conditions))
 
 
 def tables_of(
@@ -109,18 +114,24 @@ def tables_of(
         tables = [
             np.bincount(cells, weights=weight, minlength=shape[0] * shape[1]).reshape(shape) for weight in moments
         ]
-        yield (one, other), np.array([one.members @ table @ other.members.T for table in tables]).reshape(3, -1)
+        rows, columns = one.members[: one.paired], other.members[: other.paired].T
+        yield (one, other), np.array([rows @ table @ columns for table in tables]).reshape(3, -1)
 
 
 def parts_at(table: tuple[Choices, ...], place: int) -> Parts:
     """The conditions at one place of a feature's or a pair's table."""
     if len(table) == 1:
         return (table[0].conditions[place],)
-    one, other = divmod(place, len(table[1].conditions))
+    one, other = divmod(place, table[1].paired)
     return table[0].conditions[one], table[1].conditions[other]
 
 
 def as_sql(parts: Parts) -> str:
+    """One condition or two as one SQL condition.
+
+    >>> as_sql(("a IS NULL OR a < 1", "b = 'x'"))
+    "(a IS NULL OR a < 1) AND b = 'x'"
+    """
     return " AND ".join(f"({part})" if " OR " in part and len(parts) > 1 else part for part in parts)
 
 
