@@ -47,6 +47,41 @@ def test_honest_tables_in_time_are_not_refused_although_entities_stand_on_both_s
         assert set(outcome.not_run) == {"entities"}
 
 
+@pytest.mark.parametrize("task", ["multiclass", "regression"])
+def test_honest_tables_of_other_tasks_are_not_refused(task: str) -> None:
+    for seed in range(40):
+        draw = np.random.default_rng([seed, 2])
+        table = people(1200, seed)
+        # a straight line with an R2 of 0.9, or its thirds
+        worth = 3 * table["signal"].to_numpy() + draw.normal(size=1200) * 3 * float(table["signal"].std()) / 3  # type: ignore[arg-type]
+        label = worth if task == "regression" else np.digitize(worth, np.quantile(worth, [1 / 3, 2 / 3])).astype(float)
+        scene = probes.Scene.of(
+            project(), *parted(table.with_columns(label=pl.Series(label)), seed), features_of(table)
+        )
+        for name, look in probes.PROBES.items():
+            assert look(replace(scene, task=task)).findings == [], (name, seed)
+
+
+def test_classes_that_are_texts_are_looked_at_too() -> None:
+    table = people(1500, 19).with_columns(
+        label=pl.Series(np.arange(1500) % 3).replace_strict([0, 1, 2], ["a", "b", "c"])
+    )
+    table = table.with_columns(team=pl.col("label") + "-team")
+    scene = replace(probes.Scene.of(project(), *parted(table), features_of(table)), task="multiclass")
+    found_by = {name for name, look in probes.PROBES.items() if look(scene).findings}
+    assert found_by == {"one_feature"}
+
+
+def test_an_entity_may_stand_in_several_folds_of_time() -> None:
+    table = people(300, 20)
+    windows = pl.concat(
+        [table.with_columns(as_of=pl.lit(moment), fold=pl.lit(fold)) for fold, moment in enumerate((JANUARY, JULY))]
+    )
+    outcome = probes.run(project(**IN_TIME), windows, windows, features_of(table))
+    assert outcome.findings == ()
+    assert {"entities", "period"} <= set(outcome.not_run)
+
+
 def test_the_label_under_another_name_is_refused_and_the_next_best_feature_is_named() -> None:
     table = people(2000, 1).with_columns(left_at=pl.col("label") * 3 + 1)
 

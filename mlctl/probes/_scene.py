@@ -79,14 +79,18 @@ class Scene:
     @property
     def in_time(self) -> bool:
         """Whether later moments judge, so that an entity may stand on both sides."""
-        return not self.folds and str(self.project.split.kind) in IN_TIME
+        return str(self.project.split.kind) in IN_TIME
 
     @cached_property
     def truth(self) -> Array:
         """float64 array (rows,): the label as number; codes of classes for multiclass."""
         import numpy as np
+        import polars as pl
 
-        return np.asarray(self.rows[LABEL].to_numpy(), dtype=np.float64)
+        label = self.rows[LABEL]
+        # classes that are still texts are numbered in their order
+        numbers = label if label.dtype.is_numeric() or label.dtype == pl.Boolean else label.rank("dense") - 1
+        return np.asarray(numbers.cast(pl.Float64).to_numpy())
 
     @cached_property
     def teaches(self) -> Array:
