@@ -9,7 +9,7 @@ import pytest
 from mlctl import slices
 from mlctl.features import fulfils
 from mlctl.slices._conditions import as_sql, choices_of, parts_at, tables_of
-from tests.tables import features_of, people, project
+from tests.tables import features_of, people
 
 PLANTED = [
     "plan = 'annual'",
@@ -172,23 +172,3 @@ def test_holm_corrects_by_the_number_of_tests_that_are_left() -> None:
     assert slices.holm([0.04, 0.01, 0.03, 0.02]).tolist() == pytest.approx([0.06, 0.04, 0.06, 0.06])
     assert slices.holm([0.9, 0.8]).tolist() == [1.0, 1.0]
     assert slices.holm([]).tolist() == []
-
-
-def test_the_cold_and_the_unsure_are_always_shown() -> None:
-    table = people(1000, 6)
-    score = np.linspace(0.0, 1.0, 1000)
-    policy = {"evidence": "orders", "min_evidence": 2, "min_confidence": 0.6}
-
-    shown = slices.always(project(decide=policy), table, score)
-    assert shown["cold_start"].condition == "orders IS NULL OR orders < 2"
-    assert shown["cold_start"].holds.sum() == (table["orders"] < 2).sum()
-    assert shown["low_confidence"].condition == "confidence < 0.6"
-    assert shown["low_confidence"].holds.sum() == ((score > 0.4) & (score < 0.6)).sum()
-
-    shown = slices.always(project(), table, score)
-    assert set(shown) == {"low_confidence"}
-    assert shown["low_confidence"].holds.sum() == pytest.approx(100, abs=2)
-
-    three = np.array([[0.5, 0.3, 0.2], [0.9, 0.1, 0.0]])
-    shown = slices.always(project(decide={"min_confidence": 0.6}), table[:2], three)
-    assert shown["low_confidence"].holds.tolist() == [True, False]

@@ -75,7 +75,7 @@ def period(scene: Scene) -> Looked:
     if not train or not test:
         return Looked.not_run("one side of the split has no rows")
     first, last = test[0], train[-1]
-    horizon = duration(scene.project.label.horizon or "0d")
+    horizon = duration(scene.project.label.horizon) if scene.project.label.horizon else timedelta()
     rule, severity = "probes.period", scene.severity("period")
     limit = f"a test from {moment_text(last + horizon)} on, when the last training outcome is known"
     if first <= last:

@@ -22,7 +22,7 @@ LABEL: Final = "label"
 FOLD: Final = "fold"
 SHOWN: Final = 3
 """Most keys that a finding shows."""
-IN_TIME: Final = frozenset({"time", "expanding", "backtest"})
+IN_TIME: Final = frozenset({"time", "backtest"})
 """Splits in which an entity may stand on both sides, at different moments."""
 
 

@@ -14,11 +14,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from mlctl.decide import cold
 from mlctl.features import fulfils
-from mlctl.slices._conditions import Choices, Parts, as_sql, choices_of, number, parts_at, spelled, tables_of
+from mlctl.slices._conditions import Choices, Parts, as_sql, choices_of, parts_at, tables_of
 from mlctl.slices._welch import holm, sums_of, welch
-from mlctl.spec import Project
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,7 +24,7 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-__all__ = ["EFFECT", "LEVEL", "MOST_SHARE", "Shown", "Slice", "always", "find", "holm", "surprise"]
+__all__ = ["EFFECT", "LEVEL", "MOST_SHARE", "Slice", "find", "holm", "surprise"]
 
 LEVEL: Final = 0.05
 """The share of tables without a weak slice in which one may be found all the same."""
@@ -34,8 +32,6 @@ EFFECT: Final = 0.1
 """Smallest difference of mean losses that is told, in standard deviations of the loss."""
 MOST_SHARE: Final = 0.5
 """What more rows than this share have in common is no slice."""
-LEAST_CONFIDENT: Final = 0.1
-"""The share of rows that is shown as `low_confidence` where the project sets no limit."""
 _CANDIDATES: Final = 2000
 _STILL: Final = 0.001
 """How sure a slice must be by its rows outside of the surer slices."""
@@ -64,19 +60,6 @@ class Slice:
     rest: float
     effect: float
     p_value: float
-
-
-@dataclass(frozen=True)
-class Shown:
-    """A group that is always shown.
-
-    Attributes:
-        condition: What its rows fulfil: SQL over the features, or over `confidence`.
-        holds: bool array (rows,).
-    """
-
-    condition: str
-    holds: Array
 
 
 def find(rows: pl.DataFrame, columns: Sequence[str], loss: Array, min_rows: int = 50, most: int = 10) -> list[Slice]:
@@ -160,37 +143,6 @@ def _candidates(features: Sequence[Choices], loss: Array, min_rows: int) -> list
     # surest first; a second condition that only leaves out a few lucky rows makes nothing surer
     surest = sorted(parts, key=lambda test: (_SECOND * len(parts[test]) - t[test], parts[test]))
     return [(parts[test], float(corrected[test])) for test in surest[:_CANDIDATES]]
-
-
-def always(project: Project, rows: pl.DataFrame, score: Array) -> dict[str, Shown]:
-    """The groups that every report shows: whom little is known about, and where the model is not sure.
-
-    Args:
-        project: `decide.evidence` names the feature that counts what is known, `decide.min_confidence` the limit.
-        rows: The scored rows with their features.
-        score: float array (rows,) P(label = 1), or (rows, classes) probabilities.
-
-    Returns:
-        `cold_start` where an evidence feature is named; `low_confidence` where the label is no value: below
-        `min_confidence`, or the least confident tenth.
-
-    Raises:
-        DataError: The evidence feature does not exist.
-    """
-    import numpy as np
-
-    shown: dict[str, Shown] = {}
-    policy = project.decide
-    if policy.evidence is not None:
-        name, least = spelled(policy.evidence), number(float(policy.min_evidence))
-        shown["cold_start"] = Shown(f"{name} IS NULL OR {name} < {least}", cold(policy, rows).to_numpy())
-    if str(getattr(project.label, "task", "binary")) != "regression" and len(score):
-        confidence = score.max(axis=1) if score.ndim == 2 else np.maximum(score, 1 - score)
-        limit = float(policy.min_confidence)
-        if limit <= float(confidence.min()):
-            limit = float(np.quantile(confidence, LEAST_CONFIDENT, method="higher"))
-        shown["low_confidence"] = Shown(f"confidence < {number(limit)}", confidence < limit)
-    return shown
 
 
 def _apart(rows: pl.DataFrame, loss: Array, candidates: Sequence[tuple[Parts, float]], min_rows: int) -> list[Slice]:

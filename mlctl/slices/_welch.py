@@ -38,7 +38,7 @@ def welch(sums: Array, whole: Array) -> tuple[Array, Array, Array]:
         whole: float array (3,): the same of all rows.
     """
     import numpy as np
-    from scipy import stats  # type: ignore[import-untyped]
+    from scipy import stats
 
     inside, outside = _mean_and_variance(sums), _mean_and_variance(whole[:, None] - sums)
     # a handful of equal losses has no variance and proves nothing: at least that of all rows is taken
