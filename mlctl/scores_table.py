@@ -28,7 +28,8 @@ _IDENTIFIER_BYTES: Final = 63
 _TABLE: Final = """
 CREATE TABLE {table} (
     {entity} {entity_type} NOT NULL,
-    score double precision CHECK (score >= 0 AND score <= 1) CHECK (score IS NOT NULL OR reason IS NOT NULL),
+    score double precision CHECK (confidence IS NULL OR score >= 0 AND score <= 1)
+        CHECK (score > '-Infinity' AND score < 'Infinity') CHECK (score IS NOT NULL OR reason IS NOT NULL),
     decision text,
     reason text,
     confidence double precision CHECK (confidence >= 0 AND confidence <= 1),

@@ -31,7 +31,10 @@ class Audit(Record):
         default=0.7, ge=0, le=1, description="fewest rows as a share of the live generation's"
     )
     max_mean_shift: float = Field(
-        default=0.25, gt=0, le=1, description="how far the mean score may lie from the mean in the evaluation"
+        default=0.25,
+        gt=0,
+        le=1,
+        description="how far the mean score may lie from the mean in the evaluation; of a number, in its deviations",
     )
     max_one_score_share: float = Field(
         default=0.9, gt=0, le=1, description="largest share of rows that may have one and the same score"
@@ -87,7 +90,7 @@ def audit(options: Options, scores: pl.DataFrame, expected: Mapping[str, Any], l
     Args:
         options: The limits.
         scores: The scores table.
-        expected: `mean_score` of the evaluation.
+        expected: `mean_score` of the evaluation, and for a number `deviation_of_score`, the unit of its shift.
         live_rows: Rows of the generation that readers see now; None when there is none.
     """
     audit, rows = options.audit, scores.height
@@ -104,12 +107,16 @@ def audit(options: Options, scores: pl.DataFrame, expected: Mapping[str, Any], l
         limit(
             "rows_of_last", rows >= floor, f"{rows} rows", f"at least {floor:.0f} (the live generation has {live_rows})"
         )
-    bad = rows - int(scores["score"].is_between(0, 1).fill_null(False).sum())
-    limit("range", bad == 0, f"{bad} scores missing, NaN or outside 0..1", "none")
+    number = "deviation_of_score" in expected
+    in_range = scores["score"].is_finite() if number else scores["score"].is_between(0, 1)
+    bad = rows - int(in_range.fill_null(False).sum())
+    limit("range", bad == 0, f"{bad} scores missing, NaN or {'infinite' if number else 'outside 0..1'}", "none")
     if bad == 0 and len(by_model) > 1:
         mean = float(by_model.mean())  # type: ignore[arg-type]
-        shift = abs(mean - expected["mean_score"])
-        allowed = f"at most {audit.max_mean_shift} from {expected['mean_score']:.3f}, the mean in the evaluation"
+        unit = max(expected["deviation_of_score"], 1e-9) if number else 1.0
+        shift = abs(mean - expected["mean_score"]) / unit
+        deviations = " deviations" if number else ""
+        allowed = f"at most {audit.max_mean_shift}{deviations} from {expected['mean_score']:.3f}, the evaluation's mean"
         limit("mean", shift <= audit.max_mean_shift, f"a mean score of {mean:.3f}", allowed)
         share = int(by_model.value_counts()["count"].max()) / len(by_model)  # type: ignore[arg-type]
         limit(

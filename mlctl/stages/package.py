@@ -82,9 +82,16 @@ def _about(
             "rows": evaluation["test_set"]["rows"],
             "test_set": evaluation["test_set"]["sha256"],
             "mean_score": evaluation["everybody"]["mean_score"],
-            "deviation_of_score": evaluation["everybody"]["deviation_of_score"],
+            **_unit(project, evaluation),
         },
     }
+
+
+def _unit(project: Project, evaluation: Mapping[str, Any]) -> dict[str, float]:
+    """How far foretold numbers lie apart, the unit in which their mean may shift; probabilities need none."""
+    if project.label.task != "regression":
+        return {}
+    return {"deviation_of_score": evaluation["everybody"]["deviation_of_score"]}
 
 
 def _signature(project: Project, trained: Mapping[str, Any], columns: list[str]) -> dict[str, Any]:
