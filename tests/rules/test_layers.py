@@ -22,8 +22,8 @@ generations
 sources checks features models metrics
 events
 snapshot guesses
-windows plan intervals runtime schema_drift profile
-joins
+windows plan intervals runtime schema_drift profile curves
+joins plots
 questions
 discovery
 drafting
