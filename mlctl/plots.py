@@ -48,7 +48,7 @@ def plots(
         "pr.csv": _csv(curves.pr(ones, chances)),
         "calibration.csv": _csv(_calibrated(truth, score, regression)),
         "lift.csv": _csv(curves.lift(ones, chances)),
-        "coverage.csv": _csv(curves.coverage(*decided, 0.5 if threshold is None else threshold)),
+        "coverage.csv": _csv(curves.coverage(decided[0], decided[1], 0.5 if threshold is None else threshold)),
         "importance.csv": "\n".join(["feature,importance", *(f"{_cell(k)},{v:.6f}" for k, v in ordered)]) + "\n",
     }
     return {name: series[name] for name in NAMES}

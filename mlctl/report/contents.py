@@ -1,0 +1,199 @@
+"""Everything the report tells, as JSON-ready data: the page and the Markdown only show it.
+
+A section that cannot be told is None, and `missing` says why.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from mlctl import dependence, encoding, runtime
+from mlctl.encoding import Encoding
+from mlctl.files import read_json
+from mlctl.report import _curves, _rows
+from mlctl.report.disk import Disk, read
+from mlctl.spec import Project
+from mlctl.workspace import Places
+
+if TYPE_CHECKING:
+    import numpy as np
+    import polars as pl
+
+FORMAT: Final = "1.0"
+MOST_FEATURES: Final = 20
+MOST_TRIED: Final = 6
+
+
+def contents(places: Places, project: Project) -> dict[str, Any]:
+    """The report as data, from what lies on disk.
+
+    Raises:
+        IntegrityError: An artefact is there and cannot be read.
+    """
+    disk = read(places, project)
+    scored = disk.scored()
+    truth = None if scored is None else _rows.truth(scored)
+    scores = {} if scored is None or disk.evaluation is None else _rows.scores(scored, disk.evaluation)
+    return {
+        "format_version": FORMAT,
+        "project": project.name,
+        "missing": disk.missing(),
+        "decides": _decides(disk),
+        "data": _data(disk),
+        "ladder": _ladder(disk),
+        "models": _models(disk),
+        "curves": None if truth is None else _curves.of(disk, truth, scores),
+        "cohorts": _cohorts(disk),
+        "slices": _slices(disk),
+        "importance": _importance(disk),
+        **_asked(disk, scored, truth, scores),
+        "gate": disk.gate and {"passed": disk.gate["passed"], "rules": disk.gate["rules"]},
+        "lineage": _lineage(disk),
+    }
+
+
+def _decides(disk: Disk) -> dict[str, Any]:
+    project, policy = disk.project, disk.policy or {}
+    label = project.label
+    names = ("threshold", "min_confidence", "set_level", "how")
+    return {
+        "about": project.about,
+        "owner": project.owner,
+        "entity": project.entity.key,
+        "task": label.task,
+        "label": {
+            key: value for key, value in label.model_dump(mode="json", by_alias=True).items() if value is not None
+        },
+        "classes": list((disk.features or {}).get("classes", ())),
+        "above": project.decide.above,
+        "below": project.decide.below,
+        "fallback": project.decide.fallback,
+        "evidence": project.decide.evidence,
+        **{name: policy.get(name) for name in names},
+    }
+
+
+def _data(disk: Disk) -> dict[str, Any] | None:
+    if disk.checked is None and disk.features is None:
+        return None
+    checked, features = disk.checked or {}, disk.features or {}
+    parts = [
+        {"part": name, **{key: found.get(key) for key in ("rows", "positive_share", "as_of", "sha256")}}
+        for name in ("train", "test")
+        if (found := features.get(name))
+    ]
+    cold = features.get("cold", {})
+    parts += [
+        {"part": f"cold, {name}", "rows": found["rows"], "positive_share": found.get("positive_share"), "as_of": []}
+        for name in ("train", "test")
+        if isinstance(found := cold.get(name), dict) and found.get("rows")
+    ]
+    return {
+        "version": checked.get("dataset"),
+        "tables": [{"table": name, **counts} for name, counts in checked.get("counts", {}).items()],
+        "findings": checked.get("findings", []),
+        "parts": parts,
+        "features": features.get("columns", []),
+    }
+
+
+def _ladder(disk: Disk) -> dict[str, Any] | None:
+    found = (disk.evaluation or {}).get("ladder") or (disk.trained or {}).get("ladder")
+    if not found:
+        return None
+    return {"metric": found["metric"], "adopted": disk.own() or (disk.trained or {}).get("adopted"), **found}
+
+
+def _models(disk: Disk) -> dict[str, Any] | None:
+    if disk.evaluation is None:
+        return None
+    everybody = disk.evaluation["everybody"]
+    return {
+        "own": disk.own(),
+        "rows": everybody["rows"],
+        "better": everybody["better"],
+        "measured": everybody["models"],
+        "champion": disk.evaluation.get("champion"),
+    }
+
+
+def _cohorts(disk: Disk) -> list[dict[str, Any]] | None:
+    if disk.evaluation is None:
+        return None
+    own = str(disk.own())
+    told = []
+    for name, found in disk.evaluation["cohorts"].items():
+        told.append(
+            {
+                "cohort": name,
+                "condition": found.get("condition", ""),
+                "rows": found["rows"],
+                "positive_share": found.get("positive_share"),
+                "mean_score": found.get("mean_score"),
+                "measured": found.get("models", {}).get(own),
+                "not_measured": found.get("not_measured"),
+            }
+        )
+    return told
+
+
+def _slices(disk: Disk) -> list[dict[str, Any]] | None:
+    """The weak groups that the evaluation found by itself, plain values only."""
+    found = (disk.evaluation or {}).get("slices")
+    lines = found.get("found", []) if isinstance(found, dict) else found
+    if not isinstance(lines, list):
+        return None
+    plain = (str, int, float, bool, type(None))
+    return [{key: value for key, value in line.items() if isinstance(value, plain)} for line in lines]
+
+
+def _importance(disk: Disk) -> list[dict[str, Any]] | None:
+    """How much of what the adopted model learnt came from which feature; all columns of a category together."""
+    own = disk.own() or (disk.trained or {}).get("adopted")
+    shares = (disk.trained or {}).get("models", {}).get(own, {}).get("importance")
+    if shares is None:
+        return None
+    of_feature: dict[str, float] = {}
+    for column, share in shares.items():
+        feature = column.split("=", 1)[0]
+        of_feature[feature] = of_feature.get(feature, 0.0) + share
+    ordered = sorted(of_feature.items(), key=lambda item: (-item[1], item[0]))
+    return [{"feature": feature, "share": share} for feature, share in ordered[:MOST_FEATURES]]
+
+
+def _asked(
+    disk: Disk, scored: pl.DataFrame | None, truth: np.ndarray[Any, Any] | None, scores: dict[str, Any]
+) -> dict[str, Any]:
+    """What needs the adopted graph: the rows it is most wrong about with their reasons, and partial dependence."""
+    score, own = _scorer(disk), disk.own()
+    columns = [] if disk.features is None or scored is None else [c for c in disk.features["columns"] if c in scored]
+    if scored is None or truth is None or own not in scores or not columns:
+        return {"errors": None, "dependence": None}
+    wrong = _rows.most_wrong(disk, scored, truth, scores[own])
+    told = _rows.told(disk, scored, truth, scores[own], wrong)
+    features = scored.select(columns)
+    tried = [line["feature"] for line in _importance(disk) or [] if line["share"] > 0 and line["feature"] in columns]
+    if score is None:
+        return {"errors": told, "dependence": None}
+    usual = dependence.sampled(features, 4000)
+    for line, reasons in zip(told, dependence.reasons(score, features[wrong], usual), strict=True):
+        line["reasons"] = reasons
+    return {"errors": told, "dependence": dependence.dependence(score, features, tried[:MOST_TRIED])}
+
+
+def _scorer(disk: Disk) -> dependence.Score | None:
+    """The adopted graph, from rows of features."""
+    own = disk.own()
+    graph, learnt = (disk.places.model / f"{own}.{end}" for end in ("onnx", "encoding.json"))
+    if own is None or not graph.is_file() or not learnt.is_file():
+        return None
+    known = Encoding.model_validate(read_json(learnt))
+    ask = runtime.scorer(graph.read_bytes())
+    return lambda rows: ask(encoding.encode(known, rows)).astype("float64")
+
+
+def _lineage(disk: Disk) -> dict[str, Any] | None:
+    if disk.manifest is None:
+        return None
+    names = ("model", "lineage", "files", "evaluation")
+    return {"release": disk.manifest["id"], **{name: disk.manifest.get(name) for name in names}}

@@ -1,0 +1,5 @@
+"""t"""
+
+
+def page(told):
+    return ""
