@@ -111,6 +111,7 @@ def _models(disk: Disk) -> dict[str, Any] | None:
     return {
         "own": disk.own(),
         "rows": everybody["rows"],
+        "metrics": [name for name in disk.project.metrics if name in everybody["better"]],
         "better": everybody["better"],
         "measured": everybody["models"],
         "champion": disk.evaluation.get("champion"),

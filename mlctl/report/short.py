@@ -69,7 +69,7 @@ def _models(told: Mapping[str, Any]) -> str:
     if told["models"] is None:
         return ""
     models = told["models"]
-    names = list(models["better"])
+    names = models["metrics"]
     lines = [
         [cell(model), *(interval(measured[name]) for name in names)] for model, measured in models["measured"].items()
     ]
@@ -79,7 +79,7 @@ def _models(told: Mapping[str, Any]) -> str:
 def _cohorts(told: Mapping[str, Any]) -> str:
     if not told["cohorts"]:
         return ""
-    metric = next(iter(told["models"]["better"]))
+    metric = told["models"]["metrics"][0]
     lines = [
         [
             cell(line["cohort"]),
@@ -97,4 +97,5 @@ def _lineage(told: Mapping[str, Any]) -> str:
         return ""
     found = told["lineage"]["lineage"] or {}
     git = (found.get("git") or {}).get("sha") or "no commit"
-    return f"Release {cell(told['lineage']['release'])} of {cell(git[:12])}, mlctl {cell(number(found.get('mlctl', {}).get('version')))}."
+    version = number((found.get("mlctl") or {}).get("version"))
+    return f"Release {cell(told['lineage']['release'])} of {cell(git[:12])}, mlctl {cell(version)}."

@@ -10,10 +10,10 @@ def number(value: Any) -> str:
     """A number with the digits that matter; None is a dash, a text stays.
 
     >>> number(0.87911), number(12345), number(3.0), number(None), number(1234.5)
-    ('0.879', '12,345', '3', '–', '1,234')
+    ('0.879', '12,345', '3', '-', '1,234')
     """
     if value is None:
-        return "–"
+        return "-"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int) or (isinstance(value, float) and value.is_integer()):
@@ -31,7 +31,7 @@ def share(value: float | None) -> str:
     >>> share(0.4377)
     '43.8%'
     """
-    return "–" if value is None else f"{value:.1%}"
+    return "-" if value is None else f"{value:.1%}"
 
 
 def interval(measured: Mapping[str, Any]) -> str:
