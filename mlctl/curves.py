@@ -77,15 +77,19 @@ def lift(truth: Array, score: Array) -> Points:
         score: float array (rows,), higher is more likely 1.
 
     Returns:
-        Columns share_of_rows, gain (share of all ones found) and lift (gain over what chance would find); empty where
-        there is no 1.
+        Columns share_of_rows, gain (share of all ones found) and lift (gain over what chance would find), from (0, 0)
+        on; empty where there is no 1.
     """
+    import numpy as np
+
     taken, ones = _cumulated(truth, score)
     positives = float(truth.sum())
     if not positives:
         return {"share_of_rows": [], "gain": [], "lift": []}
     share, gain = taken / len(truth), ones / positives
-    return thinned({"share_of_rows": _numbers(share), "gain": _numbers(gain), "lift": _numbers(gain / share)})
+    over = gain / share
+    columns = (np.append(0.0, share), np.append(0.0, gain), np.append(over[:1], over))
+    return thinned(dict(zip(("share_of_rows", "gain", "lift"), map(_numbers, columns), strict=True)))
 
 
 def calibration(truth: Array, score: Array, bins: int = 10) -> Points:

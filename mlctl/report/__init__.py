@@ -7,8 +7,9 @@ Everything is read from what the stages left on disk; what is not there is said 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
-from mlctl.errors import ConfigError
+from mlctl.errors import ConfigError, listed
 from mlctl.files import canonical_json, write_text
 from mlctl.report.contents import contents
 from mlctl.report.page import page
@@ -16,28 +17,37 @@ from mlctl.report.short import short
 from mlctl.spec import Project
 from mlctl.workspace import Places
 
-FORMATS = {"html": "index.html", "json": "report.json", "md": "report.md"}
-"""Formats, and the file's name in the project's report folder."""
+_FORMS: Final = {"html": page, "json": canonical_json, "md": short}
 
 
-def report(places: Places, project: Project, format: str = "html", target: Path | None = None) -> Path:
-    """Writes the report and tells where it lies; the same artefacts give the same bytes.
+def report(places: Places, project: Project, format: str = "html") -> str:
+    """The report as text; the same artefacts give the same bytes.
 
     Args:
         places: The project's.
         project: As the stages ran it.
         format: html, json or md.
-        target: The file to write; default: `.mlctl/NAME/report/`.
 
     Raises:
         ConfigError: There is no such format.
         IntegrityError: An artefact is damaged.
+        DataError: A feature of the test rows is not what the model learnt from.
+    """
+    if format not in _FORMS:
+        raise ConfigError.bad_argument(f"--format {format}", f"it is one of {listed(list(_FORMS))}")
+    return _FORMS[format](contents(places, project))
+
+
+def write(places: Places, text: str, format: str, target: Path | None = None) -> Path | None:
+    """Writes the report where it was asked for; a page without a place goes to `.mlctl/NAME/report/index.html`.
+
+    Returns:
+        Where it lies; None when it was not written, because only pages need a file.
+
+    Raises:
         ExternalError: The file cannot be written.
     """
-    if format not in FORMATS:
-        raise ConfigError.bad_argument(f"--format {format}", f"it is one of {', '.join(FORMATS)}")
-    told = contents(places, project)
-    text = {"html": page, "json": canonical_json, "md": short}[format](told)
-    path = target or places.state / "report" / FORMATS[format]
-    write_text(path, text)
+    path = target or (places.state / "report" / "index.html" if format == "html" else None)
+    if path is not None:
+        write_text(path, text)
     return path

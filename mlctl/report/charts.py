@@ -16,7 +16,7 @@ Values = Sequence[dict[str, Any]]
 COLOURS: Final = ("#2b8cc4", "#e69f00", "#12a37a", "#c97ba8", "#d5622b", "#8f7fd1", "#8a8a8a", "#b5a300")
 """Told apart also by most who do not see all colours (after Okabe and Ito), on white and on black."""
 _INK: Final = "#010203"
-_WIDTH: Final = 330
+_WIDTH: Final = 380
 _HEIGHT: Final = 220
 _FAINT: Final = 0.16
 

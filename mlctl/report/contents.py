@@ -5,6 +5,7 @@ A section that cannot be told is None, and `missing` says why.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 from mlctl import dependence, encoding, runtime
@@ -110,12 +111,20 @@ def _models(disk: Disk) -> dict[str, Any] | None:
     everybody = disk.evaluation["everybody"]
     return {
         "own": disk.own(),
+        "order": _order(disk, everybody["models"]),
         "rows": everybody["rows"],
         "metrics": [name for name in disk.project.metrics if name in everybody["better"]],
         "better": everybody["better"],
         "measured": everybody["models"],
         "champion": disk.evaluation.get("champion"),
     }
+
+
+def _order(disk: Disk, models: Iterable[str]) -> list[str]:
+    """The adopted model, the champion, then the ladder from its top down."""
+    ladder = _ladder(disk) or {"rungs": []}
+    first = [str(disk.own()), "champion", *(rung["name"] for rung in reversed(ladder["rungs"]))]
+    return sorted(models, key=lambda name: (first.index(name) if name in first else len(first), name))
 
 
 def _cohorts(disk: Disk) -> list[dict[str, Any]] | None:

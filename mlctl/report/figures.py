@@ -33,16 +33,16 @@ class Figure:
     rows: tuple[tuple[str, ...], ...]
 
 
-def curves(told: Mapping[str, Any], own: str) -> list[Figure]:
-    """The figures of whatever curves the task has, the adopted model first.
+def curves(told: Mapping[str, Any], order: Sequence[str]) -> list[Figure]:
+    """The figures of whatever curves the task has, models in their order.
 
     Args:
         told: The curves of the report's contents.
-        own: The adopted model.
+        order: The models, the adopted one first.
     """
     found = []
     for name, (title, says, x, y, diagonal) in _LINES.items():
-        if name in told and (series := _first(told[name], own)):
+        if name in told and (series := _ordered(told[name], order)):
             found.append(_lines(name, series, (title, says), (x, y), diagonal))
     if told.get("calibration", {}).get("rows"):
         found.append(_calibration(told["calibration"]))
@@ -148,9 +148,10 @@ def dependence(lines: Sequence[Mapping[str, Any]], classes: Sequence[str]) -> li
     return found
 
 
-def _first(series: Mapping[str, Points], own: str) -> dict[str, Points]:
-    ordered = sorted(series, key=lambda name: name != own)
-    return {name: series[name] for name in ordered if all(series[name].values())}
+def _ordered(series: Mapping[str, Points], order: Sequence[str]) -> dict[str, Points]:
+    """The series that have points: models in their order, whatever else as it comes."""
+    known = [name for name in order if name in series] + [name for name in series if name not in order]
+    return {name: series[name] for name in known if all(series[name].values())}
 
 
 def _lines(

@@ -131,7 +131,7 @@ def _models(models: Mapping[str, Any] | None) -> Section:
     if models is None:
         return Section("metrics", "Metrics", absent="Nothing was evaluated yet.")
     names, own = models["metrics"], models["own"]
-    of_model = sorted(models["measured"], key=lambda model: model != own)
+    of_model = models["order"]
     rows = tuple((model, *(interval(models["measured"][model][name]) for name in names)) for model in of_model)
     paired = tuple(
         (f"{own} - {model}", *(interval(models["measured"][model][name].get("own_minus_this", {})) for name in names))
@@ -155,7 +155,7 @@ def _curves(told: Mapping[str, Any]) -> Section:
     if "of_classes" in found:
         keys = ("class", "rows", "precision", "recall", "f1")
         tables.append(Table(keys, tuple(tuple(number(line[key]) for key in keys) for line in found["of_classes"])))
-    return Section("curves", "Curves", (), tuple(tables), tuple(figures.curves(found, told["models"]["own"])))
+    return Section("curves", "Curves", (), tuple(tables), tuple(figures.curves(found, told["models"]["order"])))
 
 
 def _cohorts(told: Mapping[str, Any]) -> Section:

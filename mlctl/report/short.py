@@ -70,9 +70,7 @@ def _models(told: Mapping[str, Any]) -> str:
         return ""
     models = told["models"]
     names = models["metrics"]
-    lines = [
-        [cell(model), *(interval(measured[name]) for name in names)] for model, measured in models["measured"].items()
-    ]
+    lines = [[cell(model), *(interval(models["measured"][model][name]) for name in names)] for model in models["order"]]
     return f"## Models on {models['rows']:,} test rows\n\n{_table(['model', *map(cell, names)], lines)}"
 
 

@@ -29,7 +29,7 @@ discovery
 drafting
 compute impact
 partition encoding splits calibration policy ladder
-fitting
+fitting dependence
 tiles
 history engines
 decide gates
@@ -37,7 +37,7 @@ release
 releases
 serving
 stages
-flow backfill leakcheck freshness scaffold dictionary odcs explain doctor github
+flow backfill leakcheck freshness scaffold dictionary odcs explain doctor github report
 odcs_draft
 console
 cli
