@@ -24,7 +24,7 @@ def report(
     from mlctl import config, console
     from mlctl import report as work
 
-    target = out and out.absolute()
+    target = out and out.resolve()
     places = enter(project, json or format == "json")
     kind = "json" if json else format
     told = work.report(places, config.read_params(places), kind)
