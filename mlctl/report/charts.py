@@ -34,12 +34,16 @@ def lines(name: str, values: Values, titles: tuple[str, str], diagonal: bool = F
 
     chart = alt.Chart(alt.InlineData(values=list(values))).mark_line(clip=True, strokeWidth=2)
     drawn = chart.encode(
-        x=alt.X("x:Q", title=titles[0]),
+        x=_along(titles[0]),
         y=alt.Y("y:Q", title=titles[1], scale=alt.Scale(zero=False)),
         color=_coloured(values),
         order=alt.Order("n:Q"),
     )
-    return _svg(name, alt.layer(*([_diagonal()] if diagonal else []), drawn))
+    alone = [value for value in values if sum(other["series"] == value["series"] for other in values) == 1]
+    dots = alt.Chart(alt.InlineData(values=alone)).mark_circle(size=60, opacity=1)
+    layers = [_diagonal()] if diagonal else []
+    layers += [dots.encode(x="x:Q", y="y:Q", color=_coloured(values))] if alone else []
+    return _svg(name, alt.layer(*layers, drawn))
 
 
 def points(name: str, values: Values, titles: tuple[str, str], diagonal: bool = False) -> str:
@@ -55,7 +59,7 @@ def points(name: str, values: Values, titles: tuple[str, str], diagonal: bool = 
 
     chart = alt.Chart(alt.InlineData(values=list(values)))
     ends = (min(value["x"] for value in values), max(value["x"] for value in values))
-    x = alt.X("x:Q", title=titles[0])
+    x = _along(titles[0])
     bars = chart.mark_rule(color=COLOURS[0]).encode(x=x, y=alt.Y("low:Q", title=titles[1]), y2="high:Q")
     dots = chart.mark_circle(color=COLOURS[0], size=45, opacity=1).encode(x=x, y="y:Q")
     return _svg(name, alt.layer(*([_diagonal(*ends)] if diagonal else []), bars, dots))
@@ -75,7 +79,7 @@ def intervals(name: str, values: Values, title: str) -> str:
     chart = alt.Chart(alt.InlineData(values=list(values)))
     y = alt.Y("series:N", title=None, sort=order)
     bars = chart.mark_rule(color=COLOURS[0], strokeWidth=2).encode(
-        y=y, x=alt.X("low:Q", title=title, scale=alt.Scale(zero=False)), x2="high:Q"
+        y=y, x=_along(title, "low:Q").scale(zero=False), x2="high:Q"
     )
     dots = chart.mark_circle(color=COLOURS[0], size=60, opacity=1).encode(y=y, x="x:Q")
     return _svg(name, alt.layer(bars, dots), height=26 * len(order) + 10)
@@ -93,7 +97,7 @@ def bars(name: str, values: Values, title: str) -> str:
 
     order = [value["series"] for value in values]
     chart = alt.Chart(alt.InlineData(values=list(values))).mark_bar(color=COLOURS[0])
-    drawn = chart.encode(y=alt.Y("series:N", title=None, sort=order), x=alt.X("x:Q", title=title))
+    drawn = chart.encode(y=alt.Y("series:N", title=None, sort=order), x=_along(title))
     return _svg(name, drawn, height=18 * len(order) + 10)
 
 
@@ -109,7 +113,7 @@ def histogram(name: str, values: Values, titles: tuple[str, str]) -> str:
 
     chart = alt.Chart(alt.InlineData(values=list(values))).mark_bar()
     drawn = chart.encode(
-        x=alt.X("x:Q", title=titles[0], bin="binned"),
+        x=_along(titles[0]).bin("binned"),
         x2="x2:Q",
         y=alt.Y("y:Q", title=titles[1]),
         color=_coloured(values),
@@ -130,8 +134,8 @@ def band(name: str, values: Values, titles: tuple[str, str]) -> str:
     chart = alt.Chart(alt.InlineData(values=list(values)))
     numbers = all(isinstance(value["x"], (int, float)) for value in values)
     order = list(dict.fromkeys(str(value["x"]) for value in values))
-    x = alt.X("x:Q", title=titles[0]) if numbers else alt.X("x:N", title=titles[0], sort=order)
-    colour, y = _coloured(values), alt.Y("low:Q", title=titles[1])
+    x = _along(titles[0]) if numbers else alt.X("x:N", title=titles[0], sort=order)
+    colour, y = _coloured(values), alt.Y("low:Q", title=titles[1], scale=alt.Scale(zero=False))
     around = chart.mark_area(opacity=_FAINT) if numbers else chart.mark_rule(strokeWidth=2)
     middle = chart.mark_line(strokeWidth=2) if numbers else chart.mark_circle(size=60, opacity=1)
     drawn = alt.layer(around.encode(x=x, y=y, y2="high:Q", color=colour), middle.encode(x=x, y="y:Q", color=colour))
@@ -149,7 +153,10 @@ def squares(name: str, values: Values, titles: tuple[str, str]) -> str:
     import altair as alt
 
     order = list(dict.fromkeys(value["y"] for value in values))
-    x, y = (alt.X("x:N", title=titles[0], sort=order), alt.Y("y:N", title=titles[1], sort=order))
+    x, y = (
+        alt.X("x:N", title=titles[0], sort=order, axis=alt.Axis(labelAngle=0)),
+        alt.Y("y:N", title=titles[1], sort=order),
+    )
     chart = alt.Chart(alt.InlineData(values=list(values)))
     # strength as opacity of one colour, so that it reads on white and on black
     colour = chart.mark_rect(color=COLOURS[0]).encode(
@@ -157,6 +164,13 @@ def squares(name: str, values: Values, titles: tuple[str, str]) -> str:
     )
     numbers = chart.mark_text(color=_INK).encode(x=x, y=y, text="text:N")
     return _svg(name, alt.layer(colour, numbers), height=max(90, 36 * len(order)))
+
+
+def _along(title: str, field: str = "x:Q") -> Any:
+    """Numbers along x, so few that their labels do not touch."""
+    import altair as alt
+
+    return alt.X(field, title=title, axis=alt.Axis(labelFlush=False, tickCount=6))
 
 
 def _coloured(values: Values) -> Any:

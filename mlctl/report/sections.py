@@ -81,7 +81,7 @@ def _data(data: Mapping[str, Any] | None) -> Section:
     )
     keys = ("severity", "rule", "where", "value", "limit", "rows")
     findings = tuple(tuple(number(line.get(key)) for key in keys) for line in data["findings"])
-    tables = [Table(("part", "rows", "label 1", "as of"), parts)] if parts else []
+    tables = [_known(Table(("part", "rows", "label 1", "as of"), parts))] if parts else []
     tables += [Table(("source", "rows", "rules", "values checked", "set aside", "mended"), counts)] if counts else []
     tables += [Table(keys, findings)] if findings else []
     said = [f"Version {data['version']}."] if data["version"] else []
@@ -179,7 +179,9 @@ def _cohorts(told: Mapping[str, Any]) -> Section:
     )
     everybody = models["measured"][models["own"]][names[0]]
     drawn = _those(figures.cohorts(lines, everybody, names[0]))
-    return Section("cohorts", "Cohorts", (), (Table(("cohort", "who", "rows", "label 1", *names), rows),), drawn)
+    return Section(
+        "cohorts", "Cohorts", (), (_known(Table(("cohort", "who", "rows", "label 1", *names), rows)),), drawn
+    )
 
 
 def _slices(lines: Sequence[Mapping[str, Any]] | None) -> Section:
@@ -244,6 +246,13 @@ def _flat(found: Mapping[str, Any], before: str) -> Iterable[tuple[str, str]]:
             yield from _flat(value, f"{before}{key} ")
         else:
             yield f"{before}{key}", number(value)
+
+
+def _known(table: Table) -> Table:
+    """A table without the columns in which nothing is known."""
+    kept = [place for place in range(len(table.header)) if any(row[place] not in ("-", "") for row in table.rows)]
+    rows = tuple(tuple(row[place] for place in kept) for row in table.rows)
+    return Table(tuple(table.header[place] for place in kept), rows, table.refused)
 
 
 def _those(figure: Figure | None) -> tuple[Figure, ...]:
