@@ -68,7 +68,12 @@ def make(task: str = "binary", key: str = "c1", **changes: Any) -> tuple[Places,
         "git": {"sha": "a" * 40, "dirty": False},
         "mlctl": {"version": "0.1.0", "code": "c"},
     }
-    sealed = {"id": "feedbeef", "model": "xgboost", "lineage": lineage, "files": {"model.onnx": "f" * 64}}
+    sealed = {
+        "id": "feedbeef",
+        "model": "xgboost",
+        "lineage": lineage,
+        "files": {"model.onnx": sha256_of_file(places.model / "xgboost.onnx")},
+    }
     test_set = sha256_of_file(places.features / "test.parquet")
     write_json(places.release / "manifest.json", {**sealed, "evaluation": {"test_set": test_set}})
     return places, project

@@ -199,6 +199,19 @@ def test_what_does_not_belong_together_is_said() -> None:
     assert all("mlctl run projects/shop" in sentence for sentence in missing)
 
 
+def test_a_release_of_another_model_is_said() -> None:
+    places, project = artefacts.make()
+    path = places.release / "manifest.json"
+    manifest = json.loads(path.read_text())
+    manifest["files"]["model.onnx"] = "0" * 64
+    path.write_text(json.dumps(manifest))
+
+    assert contents(places, project)["missing"] == [
+        "The release holds another model than the one that is told of here. "
+        "mlctl run projects/shop brings it up to date."
+    ]
+
+
 ORDER = ("checked", "features", "model", "evaluation", "release")
 
 

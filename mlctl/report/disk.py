@@ -70,6 +70,10 @@ class Disk:
             faults.append("The gate judged another evaluation than the one that lies here.")
         if self.manifest and self.evaluation and self.manifest.get("evaluation", {}).get("test_set") != test:
             faults.append("The release was sealed after another evaluation than the one that lies here.")
+        graph = self.places.model / f"{self.own()}.onnx"
+        sealed = (self.manifest or {}).get("files", {}).get("model.onnx")
+        if sealed and graph.is_file() and sealed != sha256_of_file(graph):
+            faults.append("The release holds another model than the one that is told of here.")
         return faults
 
     def own(self) -> str | None:
