@@ -12,6 +12,7 @@ from typing import Any, Final, Literal
 from pydantic import Field, model_validator
 
 from mlctl import kinds
+from mlctl.gate_rules import Rule
 from mlctl.kinds import Record
 from mlctl.times import Duration, Moment, duration
 
@@ -141,27 +142,6 @@ class EncodingPolicy(Record):
     missing: Literal["keep", "refuse"] = Field(
         default="keep", description="a missing value: kept (a model knows what to do), or refused in any feature"
     )
-
-
-class Rule(Record):
-    """One condition of the gate; a value that was not measured never passes."""
-
-    metric: str = Field(description="a metric of this project")
-    min: float | None = Field(default=None, description="the value may not be below")
-    max: float | None = Field(default=None, description="the value may not be above")
-    better_than: str | None = Field(
-        default=None, description="a simpler model that must be beaten by a paired 95 % interval"
-    )
-    cohort: str | None = Field(default=None, description="only the rows of this cohort")
-    by: Literal["interval", "value"] = Field(
-        default="interval", description="whether the worse end of the 95 % interval must pass, or the value itself"
-    )
-
-    @model_validator(mode="after")
-    def _says_something(self) -> Rule:
-        if self.min is None and self.max is None and self.better_than is None:
-            raise ValueError("give at least one of `min`, `max` and `better_than`")
-        return self
 
 
 class Worth(Record):
