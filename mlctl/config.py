@@ -37,6 +37,12 @@ GROUPS: Final = {
 }
 """Hydra groups that every project composes, with the preset that holds when nobody chooses."""
 
+_BY_TASK: Final = {
+    "multiclass": {"metrics": "multiclass"},
+    "regression": {"metrics": "regression", "gate": "regression"},
+}
+"""Presets that hold instead, by what the label's `task` is."""
+
 
 @dataclass(frozen=True)
 class Origin:
@@ -98,12 +104,13 @@ def compose(places: Places, overrides: Sequence[str] = ()) -> Composed:
     return Composed(project, project.mapping(), origins, tuple(overrides))
 
 
-def write_params(places: Places, composed: Composed) -> bool:
+def write_params(places: Places, composed: Composed, waivers: Sequence[Mapping[str, Any]] = ()) -> bool:
     """Writes `params.yaml`, which the stages read and DVC compares; True when it changed.
 
     The key `mlctl` holds the version and a digest of the package's code, so that a stage re-runs when its code changes;
     `admitted` a digest of admitted.yaml, so that the check re-runs when rows were admitted; `champion` the release that
-    every other one is held against, so that the evaluation re-runs when one was promoted.
+    every other one is held against, so that the evaluation re-runs when one was promoted; `waivers` what
+    `waivers.params` gives, so that the gate judges again when one comes or ends. Without it none counts.
 
     Raises:
         ExternalError: The file cannot be written.
@@ -112,7 +119,8 @@ def write_params(places: Places, composed: Composed) -> bool:
     from mlctl.quarantine import digest
 
     head = f"# Written by `mlctl compose projects/{places.name}`; edit project.yaml instead.\n"
-    data = {**composed.mapping, "admitted": digest(places), "champion": _champion(places), "mlctl": code()}
+    own = {"admitted": digest(places), "champion": _champion(places), "waivers": list(waivers), "mlctl": code()}
+    data = {**composed.mapping, **own}
     text = head + yaml_text(data)
     if places.params.is_file() and places.params.read_text(encoding="utf-8") == text:
         return False
@@ -136,6 +144,7 @@ def read_params(places: Places) -> spec.Project:
     mapping, lines = read_yaml(places.params)
     mapping.pop("mlctl", None)
     mapping.pop("admitted", None)
+    mapping.pop("waivers", None)
     mapping.pop("champion", None)
     project, faults = validation.read(mapping)
     if project is None:
@@ -153,6 +162,17 @@ def with_secrets(database: spec.Database) -> spec.Database:
     if database.dsn is None:
         return database
     return database.model_copy(update={"dsn": from_environment(database.dsn, "database.dsn")})
+
+
+def gate_places(places: Places) -> dict[str, str]:
+    """By rule of the gate, the `file:line` that says it, in the project's YAML or in a preset.
+
+    Raises:
+        ConfigError: Every fault of the YAML.
+    """
+    composed = compose(places)
+    found = {name: composed.origins.get(f"gate.{name}") for name in composed.project.gate}
+    return {name: origin.place for name, origin in found.items() if origin is not None}
 
 
 def section_digest(project: spec.Project, sections: Sequence[str]) -> str:
@@ -213,7 +233,9 @@ def _chosen_presets(body: dict[str, Any], choices: Mapping[str, str], path: Path
                 str(path), f"defaults: unknown group {group!r}; {did_you_mean(group, GROUPS) or listed(GROUPS)}"
             )
         chosen[group] = str(preset)
-    for group, preset in GROUPS.items():
+    label = body.get("label")
+    by_task = _BY_TASK.get(str(label.get("task")), {}) if isinstance(label, dict) else {}
+    for group, preset in {**GROUPS, **by_task}.items():
         own = body.get(group)
         if group in choices:
             chosen[group] = choices[group]

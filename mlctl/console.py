@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from mlctl.console_gate import changes_table, gate_table
+from mlctl.console_gate import printable as _safe
 from mlctl.errors import listed
 
 if TYPE_CHECKING:
@@ -165,44 +167,16 @@ def _stage_table(stages: Sequence[Any]) -> Any:
     return table
 
 
-def gate_table(rules: Sequence[Mapping[str, Any]]) -> Any:
-    """The gate's verdicts as a table."""
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, padding=(0, 2), header_style="bold")
-    for heading in ("gate", "verdict", "judged", "found (95 % interval)", "wanted"):
-        table.add_column(heading)
-    for rule in rules:
-        verdict = Text("pass", style="green") if rule["passed"] else Text("REFUSED", style="bold red")
-        table.add_row(rule["rule"], verdict, rule["subject"], Text(_safe(rule["found"])), rule["wanted"])
-    return table
-
-
 def gates(reports: Sequence[Mapping[str, Any]]) -> None:
-    """The gates of several projects, on stdout."""
+    """The gates of several projects, on stdout, with what changed where a report says it."""
     for report in reports:
         _data().print(f"{report['project']}: {'passed' if report['passed'] else 'REFUSED'}", markup=False)
         _data().print(gate_table(report["rules"]))
-
-
-def gates_markdown(reports: Sequence[Mapping[str, Any]]) -> str:
-    """The gates of several projects as Markdown, for a pull request."""
-    lines = ["<!-- mlctl gate -->"]
-    for report in reports:
-        lines += [f"### Gate of `{report['project']}`: {'passed' if report['passed'] else 'refused'}", ""]
-        lines += ["| rule | verdict | judged | found (95 % interval) | wanted |", "|---|---|---|---|---|"]
-        for rule in report["rules"]:
-            cells = [
-                rule["rule"],
-                "pass" if rule["passed"] else "**refused**",
-                rule["subject"],
-                rule["found"],
-                rule["wanted"],
-            ]
-            lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
-        lines.append("")
-    return "\n".join(lines) + "\n"
+        if report.get("changes"):
+            _data().print(f"against {report['against']}:", markup=False)
+            _data().print(changes_table(report["changes"]))
+        elif "against" in report:
+            _data().print(f"nothing is better or worse than at {report['against']}", markup=False)
 
 
 def sweep_table(runs: Sequence[Run]) -> None:
@@ -378,8 +352,3 @@ def dictionary_table(entries: Sequence[Any]) -> None:
         ]
         table.add_row(*[Text(_safe(cell)) for cell in cells])
     _data().print(table)
-
-
-def _safe(text: str) -> str:
-    """Text without control characters, which data could use to write over the terminal."""
-    return "".join(character if character.isprintable() or character == "\n" else "\ufffd" for character in text)

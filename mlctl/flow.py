@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-from mlctl import config, dvc, lineage, snapshot
+from mlctl import config, dvc, lineage, snapshot, waivers
 from mlctl.errors import EXIT_REFUSED, ConfigError, DataError, IntegrityError, MlctlError, Relayed
 from mlctl.files import canonical_json, lock, read_json, sha256_of, without_secrets
 from mlctl.spec import Project
@@ -101,7 +101,7 @@ def run(places: Places, overrides: Sequence[str], now: datetime, tell: Tell) -> 
         if not changes:
             _reach_database(composed.project)
         # where to publish is no part of what is made: such overrides are not written down
-        config.write_params(places, config.compose(places) if overrides and not changes else composed)
+        write_params(places, config.compose(places) if overrides and not changes else composed, now)
         if dvc.enlist(places.name):
             tell("compose", f"added {places.name} to the projects in dvc.yaml")
         _ingest(places, composed.project, None, now, tell)
@@ -130,24 +130,37 @@ def sweep(places: Places, overrides: Sequence[str], now: datetime, tell: Tell) -
             tell("sweep", f"{index} of {len(combinations)}: {without_secrets(combination)}")
             runs.append(run(places, combination, now, tell))
     except MlctlError:
-        _back(places, tell)
+        _back(places, now, tell)
         raise
-    _back(places, tell)
+    _back(places, now, tell)
     return runs
 
 
-def _back(places: Places, tell: Tell) -> None:
+def _back(places: Places, now: datetime, tell: Tell) -> None:
     """Ends a sweep: what lies in the workspace is of the committed configuration again."""
     tell("sweep", "back to the committed configuration")
     with lock(places.lock, f"projects/{places.name}"):
-        config.write_params(places, config.compose(places))
+        write_params(places, config.compose(places), now)
         done = _reproduce(places, None, lambda *_: None)
         if done.exit_code not in (0, EXIT_REFUSED):
             raise _failure(places, done)
 
 
-def stage(name: str, places: Places) -> Report:
+def write_params(places: Places, composed: config.Composed, now: datetime) -> bool:
+    """Writes params.yaml with the waivers of the gate that count at this moment; True when it changed.
+
+    Raises:
+        ConfigError: waivers.yaml has faults.
+        ExternalError: The file cannot be written.
+    """
+    entries = waivers.judged(places, composed.project, now.date())
+    return config.write_params(places, composed, waivers.params(entries))
+
+
+def stage(name: str, places: Places, now: datetime) -> Report:
     """Runs one stage on what the stages before it left, by the composed params.yaml.
+
+    A waiver of the gate must count at `now`; no other stage knows the time.
 
     Raises:
         MlctlError: Whatever the stage raises.
@@ -157,11 +170,11 @@ def stage(name: str, places: Places) -> Report:
     with lock(places.stage_lock, f"the artefacts of projects/{places.name}", wait_s=STAGE_GRACE_S):
         if name == "compose":
             composed = config.compose(places)
-            changed = config.write_params(places, composed)
+            changed = write_params(places, composed, now)
             return Report("compose", f"{places.params} {'written' if changed else 'unchanged'}", composed.mapping)
         project = config.read_params(places)
         function = getattr(importlib.import_module(f"mlctl.stages.{name}"), name)
-        report: Report = function(places, project)
+        report: Report = function(places, project, now.date()) if name == "gate" else function(places, project)
         return report
 
 

@@ -7,20 +7,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Final
 
 from mlctl.discovery import Draft, Found, discover
 from mlctl.drafting import check_lines, scalar, source_lines, yaml_name
 from mlctl.errors import ConfigError, did_you_mean, listed
 from mlctl.files import write_text
-from mlctl.profile import ColumnProfile
+from mlctl.label_draft import label_of, left_out, unreadable
 from mlctl.times import duration
 
-if TYPE_CHECKING:
-    import polars as pl
-
 _RULE: Final = re.compile(r"none ([a-z_][a-z0-9_]*) ([0-9]+d)")
-_LEAK_AUC: Final = 0.99
 _WINDOWS: Final = (30, 60, 90, 180, 365)
 _NUMBERS_MOST: Final = 4
 _BREADTH_MOST: Final = 3
@@ -118,7 +114,8 @@ def _table(draft: Draft, entity: str, wanted: Wanted) -> _Sketch:
     if wanted.train or wanted.test:
         why = "moments belong to a label by a rule, such as --label 'none orders 90d'; a column is judged by folds"
         raise ConfigError.bad_argument("--train and --test", why)
-    source, label, value = _label(draft, wanted)
+    label = label_of(draft, wanted.label)
+    source = label.source
     found = draft.tables[source]
     told = found.profile
     if told.kind == "text" or any(c.is_free_text for c in told.columns):
@@ -130,103 +127,15 @@ def _table(draft: Draft, entity: str, wanted: Wanted) -> _Sketch:
     if entity != _ROW and found.table[entity].is_duplicated().any():
         why = f"{entity} stands in several rows of {source}: name a rule such as --label 'none {source} 90d'"
         raise ConfigError.bad_argument(f"--entity {entity}", why)
-    positive = _positive(found, label, value)
-    left_out = _left_out(found, label, entity, positive)
-    columns = [c.name for c in told.columns if c.name not in {label, entity, *left_out, found.source.get("time")}]
-    exclude = f", exclude: [{', '.join(scalar(name) for name in left_out)}]" if left_out else ""
+    aside = left_out(found, label, entity)
+    columns = [c.name for c in told.columns if c.name not in {label.column, entity, *aside, found.source.get("time")}]
+    exclude = f", exclude: [{', '.join(scalar(name) for name in aside)}]" if aside else ""
     features = [f"profile: {{kind: lookup, source: {source}, columns: all{exclude}}}  # {len(columns)} columns"]
     features += _lookups(draft, source, entity, [f"{yaml_name(column)}: " for column in columns])
-    line = f"label: {{kind: lookup, source: {source}, column: {scalar(label)}, is: {scalar(positive)}}}"
     rest = ["split: {kind: folds}  # everybody is judged once, by a model of the others"]
     if told.rows >= _MANY_ROWS:
         rest.append("model: {kind: xgboost, trees: 500, depth: 5, learning_rate: 0.1}  # many rows carry deeper trees")
-    return _Sketch(features, line, rest, left_out)
-
-
-def _label(draft: Draft, wanted: Wanted) -> tuple[str, str, str | None]:
-    """The source that holds the label's column, the column, and the value that was named as `COLUMN=VALUE`."""
-    given = wanted.label or ""
-    for name, found in draft.tables.items():
-        if given in found.table.columns:
-            return name, given, None
-    column, _, value = given.partition("=")
-    for name, found in draft.tables.items():
-        if value and column in found.table.columns:
-            return name, column, value
-    raise ConfigError.bad_argument(f"--label {given}".strip(), _label_hint(draft, wanted.label))
-
-
-def _positive(found: Found, label: str, value: str | None) -> Any:
-    """The value that counts as 1: the one that was named, else the rarer of two."""
-    counts = found.table[label].drop_nulls().value_counts(name="rows").sort("rows", label)
-    values = counts[label].to_list()
-    if value is not None:
-        chosen = [candidate for candidate in values if str(candidate) == value]
-        if not chosen:
-            why = did_you_mean(value, map(str, values)) or f"the values are {listed(values)}"
-            raise ConfigError.bad_argument(f"--label {label}={value}", why)
-        return chosen[0]
-    if len(values) != 2:
-        named = f"; name the one to be foretold, such as --label '{label}={values[0]}'" if values else ""
-        why = f"{label} has {len(values)} values ({listed(values)}); a label has two{named}"
-        raise ConfigError.bad_argument(f"--label {label}", why)
-    return values[0]
-
-
-def _label_hint(draft: Draft, given: str | None) -> str:
-    two = [f"{c.name}" for f in draft.tables.values() for c in f.profile.columns if c.values == 2]
-    events = [name for name, found in draft.tables.items() if found.profile.time]
-    ways = [f"--label {name}" for name in two[:8]] + [f"--label 'none {name} 90d'" for name in events]
-    known = {column.name for found in draft.tables.values() for column in found.profile.columns}
-    near = did_you_mean(given, known) if given else ""
-    return near or (f"say what is to be foretold, such as {', '.join(ways)}" if ways else "no column has two values")
-
-
-def _left_out(found: Found, label: str, entity: str, positive: Any) -> dict[str, str]:
-    """Columns that are no features, and why."""
-    import polars as pl
-
-    truth = (found.table[label] == positive).cast(pl.Float64).fill_null(0.0)
-    reasons = {}
-    for column in found.profile.columns:
-        if column.name in (label, entity, found.source.get("time")):
-            continue
-        if unreadable := _unreadable(column):
-            reasons[column.name] = unreadable
-        elif column.is_constant:
-            reasons[column.name] = "it has one value only"
-        elif column.kind == "text" and column.values > column.rows / 2:
-            reasons[column.name] = "nearly every row has a value of its own"
-        elif _tells_all(found.table[column.name], column, truth):
-            reasons[column.name] = "it alone tells the label: known only afterwards?"
-    return reasons
-
-
-def _unreadable(column: ColumnProfile) -> str:
-    """Why a model cannot take a column as it is; empty when it can."""
-    if column.is_time:
-        return "a time is neither a number nor a category; a number of days would be"
-    readable = column.kind != "other" and not column.dtype.startswith("Decimal")
-    return "" if readable else f"a model cannot read its type, {column.dtype}"
-
-
-def _tells_all(values: pl.Series, column: ColumnProfile, truth: pl.Series) -> bool:
-    """Whether one column ranks the label almost perfectly (numbers by size, categories by their share of it)."""
-    import polars as pl
-
-    if values.dtype.is_numeric():
-        finite = pl.when(pl.col("value").is_finite()).then("value")
-        score = values.cast(pl.Float64).alias("value").to_frame().select(finite).to_series()
-        score = score.fill_null(score.mean() or 0.0)
-    elif column.values <= column.rows / 20:
-        table = pl.DataFrame({"value": values.cast(pl.String).fill_null(""), "truth": truth})
-        score = table.select(pl.col("truth").mean().over("value")).to_series()
-    else:
-        return False
-    from sklearn.metrics import roc_auc_score
-
-    auc = float(roc_auc_score(truth.to_numpy(), score.to_numpy()))
-    return max(auc, 1 - auc) >= _LEAK_AUC
+    return _Sketch(features, label.line(), [*rest, *label.gate_lines()], aside)
 
 
 def _events(draft: Draft, entity: str, wanted: Wanted, rule: re.Match[str]) -> _Sketch:
@@ -278,6 +187,8 @@ def _events(draft: Draft, entity: str, wanted: Wanted, rule: re.Match[str]) -> _
         "model: logistic  # the plain one; model: xgboost is worth a try",
         f"# decide: {{evidence: {evidence}}}  # who is long gone is easy to foretell: whom is it asked about?",
         f"refresh: {{as_of: {as_of}}}  # the day after the last row; mlctl ingest --latest moves it",
+        "gate:",
+        "  ranks: {metric: roc_auc, min: 0.6}  # raise it to what you need",
     ]
     return _Sketch(features, label, rest, {})
 
@@ -336,7 +247,7 @@ def _lookups(draft: Draft, source: str, entity: str, before: Sequence[str]) -> l
         if name == source or found.profile.key != (entity,):
             continue
         theirs = [c for c in found.profile.columns if c.name not in (entity, found.source.get("time"))]
-        clash = [c.name for c in theirs if yaml_name(c.name) in taken or _unreadable(c)]
+        clash = [c.name for c in theirs if yaml_name(c.name) in taken or unreadable(c)]
         exclude = f", exclude: [{', '.join(scalar(column) for column in clash)}]" if clash else ""
         lines.append(f"{name}: {{kind: lookup, source: {name}, columns: all{exclude}}}  # joined by {entity}")
         taken |= {yaml_name(c.name) for c in found.profile.columns}
@@ -364,8 +275,6 @@ def _yaml(draft: Draft, wanted: Wanted, entity: str, sketch: _Sketch) -> str:
         "# what is foretold, and how it is judged",
         sketch.label,
         *sketch.rest,
-        "gate:",
-        "  ranks: {metric: roc_auc, min: 0.6}  # raise it to what you need",
     ]
     return "\n".join(lines) + "\n"
 

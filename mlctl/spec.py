@@ -12,13 +12,14 @@ from typing import Any, Final, Literal
 from pydantic import Field, model_validator
 
 from mlctl import kinds
+from mlctl.gate_rules import Rule
 from mlctl.kinds import Record
 from mlctl.times import Duration, Moment, duration
 
 _FROM_ENVIRONMENT: Final = re.compile(r"\$\{oc\.env:[^}]*\}")
 _PASSWORD: Final = re.compile(r"://[^@/]*:[^@/]+@|password\s*=\s*\S", re.IGNORECASE)
 NAME: Final = re.compile(r"[a-z_][a-z0-9_]*")
-_OF_LABEL_ALONE: Final = ("is", "horizon", "task", "classes")
+_OF_LABEL_ALONE: Final = ("is", "horizon", "task", "classes", "other")
 ONE_KIND: Final = {"model": "models", "serving": "serving", "engine": "engines"}
 """Sections that are of one kind, and their seam."""
 KIND_SECTIONS: Final = {"sources": "sources", "checks": "checks", "features": "features", "metrics": "metrics"}
@@ -67,6 +68,10 @@ class Label(Record):
         default=None, min_length=2, description="multiclass: the outcomes; default: those of the training rows"
     )
 
+    other: str | None = Field(
+        default=None, description="multiclass: the class of every outcome that is none of `classes`"
+    )
+
     @model_validator(mode="after")
     def _horizon_of_the_future(self) -> Label:
         if (self.kind == "lookup") != (self.horizon is None):
@@ -75,6 +80,8 @@ class Label(Record):
             raise ValueError("say `is:` (the outcome that counts as 1), or `task: multiclass` or `task: regression`")
         if self.classes is not None and self.task != "multiclass":
             raise ValueError("`classes` belong to `task: multiclass`")
+        if self.other is not None and self.classes is None:
+            raise ValueError("`other` needs `classes`, the outcomes that it is not")
         return self
 
 
@@ -135,27 +142,6 @@ class EncodingPolicy(Record):
     missing: Literal["keep", "refuse"] = Field(
         default="keep", description="a missing value: kept (a model knows what to do), or refused in any feature"
     )
-
-
-class Rule(Record):
-    """One condition of the gate; a value that was not measured never passes."""
-
-    metric: str = Field(description="a metric of this project")
-    min: float | None = Field(default=None, description="the value may not be below")
-    max: float | None = Field(default=None, description="the value may not be above")
-    better_than: str | None = Field(
-        default=None, description="a simpler model that must be beaten by a paired 95 % interval"
-    )
-    cohort: str | None = Field(default=None, description="only the rows of this cohort")
-    by: Literal["interval", "value"] = Field(
-        default="interval", description="whether the worse end of the 95 % interval must pass, or the value itself"
-    )
-
-    @model_validator(mode="after")
-    def _says_something(self) -> Rule:
-        if self.min is None and self.max is None and self.better_than is None:
-            raise ValueError("give at least one of `min`, `max` and `better_than`")
-        return self
 
 
 class Worth(Record):

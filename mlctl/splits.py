@@ -38,7 +38,7 @@ def moments(project: Project, as_of: datetime) -> tuple[list[datetime], list[dat
         DataError: A test moment's outcome is not known yet at the snapshot's moment.
     """
     split, every = project.split, duration(project.split.every)
-    horizon = duration(project.label.horizon or "0d")
+    horizon = duration(project.label.horizon) if project.label.horizon else timedelta()
     if not split.over_time():
         return [as_of - horizon], [as_of - horizon]
     counted = split.windows if split.kind == "backtest" else 1

@@ -46,8 +46,8 @@ class Tiles:
         """A partition's entities. Grain: one entity, sorted by key: the key as text, and `FIRST_US`."""
         import polars as pl
 
-        # two threads may both read it, to the same end
-        if not self._people:
+        # two threads may both read it, to the same end; `()` is set last, so whoever finds it finds all
+        if () not in self._people:
             everybody = pl.read_parquet(self.folder / "people.parquet").drop(ENTITY)
             self._people.update(everybody.partition_by(PARTITION, as_dict=True, include_key=False))
             self._people[()] = everybody.drop(PARTITION).clear()

@@ -15,6 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from mlctl import kinds
 from mlctl.errors import ConfigError, Fault, did_you_mean, listed
+from mlctl.gate_rules import CHAMPION, EACH, SHARES, SHOWN
 from mlctl.kinds import Record
 from mlctl.spec import KIND_SECTIONS, NAME, ONE_KIND, Project, label_options
 from mlctl.times import duration
@@ -151,7 +152,7 @@ def _cross_faults(parts: Mapping[str, Any]) -> list[Fault]:
                 Fault(key, f"{section} has no {name!r}", hint=did_you_mean(name, known) or f"known: {listed(known)}")
             )
 
-    sources, metrics = list(parts["sources"]), list(parts["metrics"])
+    sources = list(parts["sources"])
     must_exist("entity.source", parts["entity"].source, "sources", sources)
     must_exist("label.source", parts["label"].source, "sources", sources)
     for section in ("checks", "features"):
@@ -167,16 +168,25 @@ def _cross_faults(parts: Mapping[str, Any]) -> list[Fault]:
                     hint=f"set sources.{entry.source}.time",
                 )
             )
+    return faults + _gate_faults(parts) + _label_faults(parts) + _task_faults(parts)
+
+
+def _gate_faults(parts: Mapping[str, Any]) -> list[Fault]:
+    metrics, cohorts, faults = list(parts["metrics"]), list(parts["cohorts"]), []
+    models = [*parts["model"].rungs(parts["label"].task), parts["model"].kind, CHAMPION]
     for name, rule in parts["gate"].items():
-        must_exist(f"gate.{name}.metric", rule.metric, "metrics", metrics)
-        must_exist(f"gate.{name}.cohort", rule.cohort, "cohorts", list(parts["cohorts"]))
-        must_exist(
-            f"gate.{name}.better_than",
-            rule.better_than,
-            "model.ladder",
-            [*parts["model"].rungs(parts["label"].task), parts["model"].kind, "champion"],
-        )
-    return faults + _label_faults(parts) + _task_faults(parts)
+        fair = rule.max_difference is not None
+        asked = [("metric", rule.metric, "metrics", [*metrics, *SHARES] if fair else metrics)]
+        asked += [("cohort", rule.cohort, "cohorts", [*cohorts, EACH, *SHOWN])]
+        asked += [("between", cohort, "cohorts", cohorts) for cohort in rule.between or ()]
+        asked += [("better_than", rule.better_than, "model.ladder", models)]
+        for key, word, section, known in asked:
+            if word is not None and word not in known:
+                hint = did_you_mean(word, known) or f"known: {listed(known)}"
+                faults.append(Fault(f"gate.{name}.{key}", f"{section} has no {word!r}", hint=hint))
+    if EACH in cohorts:
+        faults.append(Fault(f"cohorts.{EACH}", "is the gate's word for every cohort", hint="choose another name"))
+    return faults
 
 
 def _task_faults(parts: Mapping[str, Any]) -> list[Fault]:

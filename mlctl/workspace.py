@@ -41,6 +41,11 @@ class Places:
         return self.folder / "admitted.yaml"
 
     @property
+    def waivers(self) -> Path:
+        """Refusals of the gate that somebody answers for; need not exist."""
+        return self.folder / "waivers.yaml"
+
+    @property
     def data(self) -> Path:
         """The snapshot: one Parquet file a source and `snapshot.json`."""
         return DATA / self.name

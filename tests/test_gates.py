@@ -117,7 +117,7 @@ def test_a_rule_with_a_limit_and_a_rival_asks_for_both(rule, passed):
 
 def test_a_verdict_says_what_was_wanted_and_found():
     assert verdict({"min": 0.9}).record() == {
-        "rule": "r", "passed": False, "subject": "roc_auc of everybody", "found": "0.8000 [0.7500, 0.8500]", "wanted": ">= 0.9 by interval",
+        "rule": "r", "passed": False, "subject": "roc_auc of everybody", "found": "0.8000 [0.7500, 0.8500]", "wanted": ">= 0.9 by interval", "cohort": "", "waived": "",
     }  # fmt: skip
     assert verdict({"better_than": "constant"}).wanted == "better than constant"
     assert (

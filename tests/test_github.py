@@ -41,3 +41,20 @@ def test_the_tables_go_behind_what_is_in_the_summary_already(monkeypatch, tmp_pa
 
     assert annotate([report("shop", ranks=True)], "| ü |\n") == "::notice title=gate::1 of 1 projects passed"
     assert (tmp_path / "summary.md").read_text(encoding="utf-8") == "before\n| ü |\n"
+
+
+def test_a_waived_rule_is_a_warning_and_a_known_place_is_named_with_its_line(monkeypatch):
+    monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
+    found = report("shop", ranks=False, honest=False)
+    found["rules"][1]["waived"] = "waived by Ann until 2026-03-31: few rows"
+    found["waivers"] = ["waiver of x does not count"]
+
+    lines = annotate(
+        [found], "", {"shop": {"ranks": "projects/shop/project.yaml:16", "honest": "conf/gate/default.yaml:2"}}
+    )
+
+    assert lines.split("\n")[:3] == [
+        "::error file=projects/shop/project.yaml,line=16,title=gate ranks::roc_auc of 50 %25: 0.7%0A[0.6, 0.8], wanted >= 0.9",
+        "::warning file=conf/gate/default.yaml,line=2,title=gate honest::roc_auc of 50 %25: 0.7%0A[0.6, 0.8], wanted >= 0.9; waived by Ann until 2026-03-31: few rows",
+        "::warning title=waiver::waiver of x does not count",
+    ]

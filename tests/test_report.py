@@ -186,6 +186,36 @@ def test_a_refused_gate_and_no_release_are_said() -> None:
     assert "## Gate: refused" in report(places, project, "md")
 
 
+def test_a_waived_refusal_is_told_with_its_reason() -> None:
+    places, project = artefacts.make()
+    artefacts.gate(places, passed=False)
+    path = places.metrics / "gate.json"
+    found = json.loads(path.read_text())
+    found["rules"][0]["waived"] = "by ann until 2026-12-01: a known gap"
+    path.write_text(json.dumps({**found, "passed": True}))
+
+    words = Page(report(places, project)).words
+
+    assert "waived" in words
+    assert "by ann until 2026-12-01: a known gap" in words
+    assert "the gate lets it pass" in words
+    assert "| waived | roc\\_auc of everybody |" in report(places, project, "md")
+
+
+def test_weak_groups_that_were_found_are_told() -> None:
+    places, project = artefacts.make()
+    path = places.evaluation / "report.json"
+    weak = {"condition": "plan = 'annual' and age < 30", "rows": 3, "loss": 0.75, "rest": 0.25, "p_value": 0.01}
+    path.write_text(json.dumps({**json.loads(path.read_text()), "slices": [weak]}))
+    artefacts.gate(places, passed=True)
+
+    told = contents(places, project)
+
+    assert told["slices"] == [weak]
+    assert told["missing"] == []
+    assert "plan = 'annual' and age < 30" in Page(report(places, project)).words
+
+
 def test_what_does_not_belong_together_is_said() -> None:
     places, project = artefacts.make()
     path = places.evaluation / "report.json"

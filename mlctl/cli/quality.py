@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from mlctl.cli._app import AsJson, Project, app, enter
+from mlctl.cli._app import AsJson, Project, app, enter, present
 
 
 @app.command(rich_help_panel="Look")
@@ -19,7 +19,7 @@ def quarantine(
     json: AsJson = False,
 ) -> None:
     """List the rows that checks set aside, by rule; with --admit, write into admitted.yaml that rows may pass."""
-    from mlctl import config, console, quarantine
+    from mlctl import config, console, flow, quarantine
 
     places = enter(project, json)
     if not admit:
@@ -29,7 +29,7 @@ def quarantine(
         )
         return
     added = quarantine.admit(places, admit, because)
-    config.write_params(places, config.compose(places))
+    flow.write_params(places, config.compose(places), present())
     for entry in added:
         console.words(f"{places.admitted}: {len(entry.rows):,} rows may pass {entry.rule}")
     console.words(f"next:   review and commit {places.admitted}, then: mlctl run projects/{places.name}")

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
-from typing import Annotated
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mlctl.cli._app import AsJson, Project, Projects, app, enter, enter_all, exit_with
+from mlctl.cli._app import AsJson, Project, Projects, app, enter, enter_all, exit_with, present
 from mlctl.errors import EXIT_REFUSED, ConfigError
+
+if TYPE_CHECKING:
+    from mlctl.workspace import Places
 
 
 def _stage_command(name: str, summary: str) -> None:
@@ -54,35 +58,50 @@ def compose(
 def gate(
     projects: Projects = None,
     format: Annotated[str, typer.Option(help="table, json, md or github")] = "table",
+    against: Annotated[
+        str, typer.Option(metavar="REVISION", help="tell what is better or worse than there, such as origin/main")
+    ] = "",
 ) -> None:
     """Hold evaluations against their gates; exit code 4 when one refuses."""
     from mlctl import console, flow
-    from mlctl.github import annotate
 
     if format not in ("table", "json", "md", "github"):
         raise ConfigError.bad_override(f"--format {format}", "it is one of table, json, md, github")
-    reports = [flow.stage("gate", places) for places in enter_all(projects, format == "json")]
-    records = [report.data for report in reports]
+    every = enter_all(projects, format == "json")
+    reports = [flow.stage("gate", places, present()) for places in every]
     for report in reports:
-        console.stage_line("gate", f"{report.data['project']}: {report.line}")
-    if "DVC_STAGE" in os.environ:
-        # the run that waits for this stage shows the table itself
-        exit_with(EXIT_REFUSED if any(report.refused for report in reports) else 0)
-        return
+        for line in (report.line, *report.details):
+            console.stage_line("gate", f"{report.data['project']}: {line}")
+    # the run that waits for this stage shows the table itself
+    if "DVC_STAGE" not in os.environ:
+        _show_gates(every, [report.data for report in reports], format, against)
+    exit_with(EXIT_REFUSED if any(report.refused for report in reports) else 0)
+
+
+def _show_gates(every: list[Places], records: list[Mapping[str, Any]], format: str, against: str) -> None:
+    from mlctl import config, console, gate_changes
+    from mlctl.console_gate import gates_markdown
+    from mlctl.github import annotate
+
+    if against:
+        records = [
+            gate_changes.compared(places, record, against) for places, record in zip(every, records, strict=True)
+        ]
     if format == "json":
-        console.json_data({"format_version": "1.0", "gates": records})
+        console.json_data({"format_version": "1.1", "gates": records})
     elif format == "table":
         console.gates(records)
+    elif format == "md":
+        console.data(gates_markdown(records))
     else:
-        markdown = console.gates_markdown(records)
-        console.data(annotate(records, markdown) if format == "github" else markdown)
-    exit_with(EXIT_REFUSED if any(report.refused for report in reports) else 0)
+        said = {places.name: config.gate_places(places) for places in every}
+        console.data(annotate(records, gates_markdown(records), said))
 
 
 def _run_stage(name: str, project: str, json: bool) -> None:
     from mlctl import console, flow
 
-    report = flow.stage(name, enter(project, json))
+    report = flow.stage(name, enter(project, json), present())
     for line in (report.line, *report.details):
         console.stage_line(name, line)
     if json:

@@ -59,6 +59,15 @@ class ConfigError(MlctlError):
         )
 
     @classmethod
+    def bad_waivers(cls, name: str, faults: Sequence[Fault]) -> ConfigError:
+        """Every fault of a project's waivers.yaml at once."""
+        return cls(
+            f"the waivers of {name!r} cannot be read",
+            faults=faults,
+            next_step="correct waivers.yaml: rule, until (YYYY-MM-DD), by, because; cohort, evaluation if meant",
+        )
+
+    @classmethod
     def unknown_kind(cls, seam: str, kind: str, known: Sequence[str]) -> ConfigError:
         """A `kind:` that has no file in its seam."""
         why = did_you_mean(kind, known) or f"known: {listed(known)}"

@@ -48,7 +48,7 @@ def contents(places: Places, project: Project) -> dict[str, Any]:
         "slices": _slices(disk),
         "importance": _importance(disk),
         **_asked(disk, scored, truth, scores),
-        "gate": disk.gate and {"passed": disk.gate["passed"], "rules": disk.gate["rules"]},
+        "gate": _gate(disk),
         "lineage": _lineage(disk),
     }
 
@@ -200,6 +200,12 @@ def _scorer(disk: Disk) -> dependence.Score | None:
     known = Encoding.model_validate(read_json(learnt))
     ask = runtime.scorer(graph.read_bytes())
     return lambda rows: ask(encoding.encode(known, rows)).astype("float64")
+
+
+def _gate(disk: Disk) -> dict[str, Any] | None:
+    if disk.gate is None:
+        return None
+    return {"passed": disk.gate["passed"], "rules": disk.gate["rules"], "waivers": disk.gate.get("waivers", [])}
 
 
 def _lineage(disk: Disk) -> dict[str, Any] | None:

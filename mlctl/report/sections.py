@@ -8,7 +8,7 @@ from typing import Any
 
 from mlctl.report import figures
 from mlctl.report.figures import Figure
-from mlctl.report.words import interval, number, share
+from mlctl.report.words import interval, number, share, verdict
 
 
 @dataclass(frozen=True)
@@ -94,13 +94,22 @@ def _gate(gate: Mapping[str, Any] | None) -> Section:
         return Section("gate", "Gate", absent="The gate has not judged yet.")
     rules = gate["rules"]
     rows = tuple(
-        (rule["rule"], "pass" if rule["passed"] else "refused", rule["subject"], rule["found"], rule["wanted"])
+        (
+            rule["rule"],
+            verdict(rule),
+            rule["subject"],
+            rule["found"],
+            rule["wanted"],
+            rule.get("waived", ""),
+        )
         for rule in rules
     )
-    refused = frozenset(index for index, rule in enumerate(rules) if not rule["passed"])
-    passed = len(rules) - len(refused)
-    said = f"{'Passed' if gate['passed'] else 'Refused'}: {passed} of {len(rules)} rules hold."
-    return Section("gate", "Gate", (said,), (Table(("rule", "verdict", "judged", "found", "wanted"), rows, refused),))
+    refused = frozenset(index for index, rule in enumerate(rules) if verdict(rule) == "refused")
+    passed = sum(bool(rule["passed"]) for rule in rules)
+    said = [f"{'Passed' if gate['passed'] else 'Refused'}: {passed} of {len(rules)} verdicts hold."]
+    said += [str(line) for line in gate["waivers"]]
+    header = ("rule", "verdict", "judged", "found", "wanted", "waived")
+    return Section("gate", "Gate", tuple(said), (_known(Table(header, rows, refused)),))
 
 
 def _ladder(ladder: Mapping[str, Any] | None) -> Section:

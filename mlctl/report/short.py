@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mlctl.report.words import interval, number, share
+from mlctl.report.words import interval, number, share, verdict
 
 
 def short(told: Mapping[str, Any]) -> str:
@@ -43,11 +43,11 @@ def _gate(told: Mapping[str, Any]) -> str:
     if told["gate"] is None:
         return ""
     lines = [
-        ["pass" if rule["passed"] else "**refused**", *(cell(rule[key]) for key in ("subject", "found", "wanted"))]
+        [verdict(rule).replace("refused", "**refused**"), *(cell(rule[key]) for key in ("subject", "found", "wanted"))]
         for rule in told["gate"]["rules"]
     ]
-    verdict = "passed" if told["gate"]["passed"] else "refused"
-    return f"## Gate: {verdict}\n\n{_table(['verdict', 'judged', 'found', 'wanted'], lines)}"
+    outcome = "passed" if told["gate"]["passed"] else "refused"
+    return f"## Gate: {outcome}\n\n{_table(['verdict', 'judged', 'found', 'wanted'], lines)}"
 
 
 def _ladder(told: Mapping[str, Any]) -> str:

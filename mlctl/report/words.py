@@ -47,3 +47,14 @@ def interval(measured: Mapping[str, Any]) -> str:
         return "not defined"
     ends = "(no interval)" if low is None or high is None else f"[{low:.3f}, {high:.3f}]"
     return f"{measured['value']:.3f} {ends}"
+
+
+def verdict(rule: Mapping[str, Any]) -> str:
+    """What became of a rule of the gate: pass, refused, or waived where a signed waiver lets a refusal pass.
+
+    >>> verdict({"passed": False, "waived": "by ann until 2026-12-01"})
+    'waived'
+    """
+    if rule["passed"]:
+        return "pass"
+    return "waived" if rule.get("waived") else "refused"

@@ -111,7 +111,10 @@ def _classes(project: Project, train: pl.DataFrame) -> tuple[str, ...]:
         return ()
     if project.label.task == "binary":
         return ("0", "1")
-    return project.label.classes or tuple(train["label"].unique().sort())
+    if project.label.classes is None:
+        return tuple(train["label"].unique().sort())
+    other = project.label.other
+    return (*project.label.classes, *([other] if other and other not in project.label.classes else []))
 
 
 def _coded(project: Project, known: Sequence[str], what: str, rows: pl.DataFrame) -> pl.DataFrame:
@@ -125,7 +128,8 @@ def _coded(project: Project, known: Sequence[str], what: str, rows: pl.DataFrame
     if project.label.task != "multiclass":
         return rows
     codes = {name: float(code) for code, name in enumerate(known)}
-    coded = rows["label"].replace_strict(codes, default=None, return_dtype=pl.Float64)
+    other = None if project.label.other is None else codes[project.label.other]
+    coded = rows["label"].replace_strict(codes, default=other, return_dtype=pl.Float64)
     if unknown := coded.null_count():
         names = rows["label"].filter(coded.is_null()).unique().sort().to_list()
         raise DataError.unknown_classes(names, what, unknown)

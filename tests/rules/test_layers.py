@@ -10,6 +10,7 @@ ROWS = """
 errors
 findings files times strict_yaml environment
 kinds crash
+gate_rules
 spec
 validation
 workspace
@@ -27,17 +28,20 @@ joins plots
 questions
 discovery
 drafting
+label_draft
 compute impact
 partition encoding splits calibration policy ladder
 fitting dependence
 tiles
 history engines
-decide gates
+decide comparisons
+gates
+waivers
 release
 releases
 serving
 stages
-flow backfill leakcheck freshness scaffold dictionary odcs explain doctor github report
+flow backfill leakcheck freshness scaffold dictionary odcs explain doctor github gate_changes console_gate report
 odcs_draft
 console
 cli
@@ -94,7 +98,7 @@ def test_every_module_has_a_row() -> None:
 def test_rich_is_known_to_the_console_alone_and_only_the_command_line_exits() -> None:
     for path in FILES:
         text = path.read_text()
-        if path.name != "console.py":
+        if path.name not in ("console.py", "console_gate.py"):
             assert "rich" not in {name.split(".")[0] for name in third_party_imports(text)}, path
         if path.parent.name != "cli":
             assert "sys.exit(" not in text, path
