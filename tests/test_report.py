@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from mlctl.errors import ConfigError
-from mlctl.report import report, write
+from mlctl.errors import ConfigError, IntegrityError
+from mlctl.report import _curves, figures, report, write
 from mlctl.report.contents import contents
+from mlctl.report.disk import read
 from tests import artefacts
 
 SCRIPT = "<script>alert(1)</script>"
@@ -161,6 +164,20 @@ def test_classes_of_hostile_names_stay_texts_in_the_charts_too() -> None:
     assert text.count("&lt;script") > 3
 
 
+def test_many_classes_draw_the_commonest_and_tell_all() -> None:
+    names = [f"team_{code:02}" for code in range(30)]
+    truth = np.repeat(np.arange(30.0), np.arange(30) + 1)
+    score = np.eye(30)[truth.astype(int)] * 0.5 + 0.5 / 30
+    places, project = artefacts.make("multiclass")
+    disk = replace(read(places, project), evaluation={"model": "own", "classes": names})
+
+    told = _curves.of(disk, truth, {"own": score})
+
+    assert list(told["roc"]) == names[:21:-1]
+    assert len(told["of_classes"]) == 30
+    assert "Confusion" not in [figure.title for figure in figures.curves(told, ["own"])]
+
+
 def test_json_and_markdown_tell_the_same() -> None:
     places, project = artefacts.make()
 
@@ -261,6 +278,33 @@ def test_a_project_of_which_only_a_part_was_made_has_a_report(count: int) -> Non
     assert len(told["missing"]) == (0 if count == len(ORDER) else len(ORDER) - count + (count < 4))
     assert "What it decides" in page.words
     assert report(places, project, "md").startswith("# shop")
+
+
+@pytest.mark.parametrize(
+    "name", ["evaluation/scores.parquet", "features/test.parquet", "model/xgboost.onnx", "model/report.json"]
+)
+@pytest.mark.parametrize("left", [0, 20])
+def test_a_damaged_artefact_is_told_and_not_drawn(name: str, left: int) -> None:
+    places, project = artefacts.make()
+    path = places.state / name
+    path.write_bytes(path.read_bytes()[:left])
+
+    with pytest.raises(IntegrityError, match=r"parquet|graph|report\.json"):
+        report(places, project)
+
+
+def test_scores_of_other_rows_than_the_features_are_drawn_without_them() -> None:
+    places, project = artefacts.make()
+    path = places.features / "report.json"
+    found = json.loads(path.read_text())
+    found["test"]["sha256"] = "1" * 64
+    path.write_text(json.dumps(found))
+
+    told = contents(places, project)
+
+    assert told["errors"] is None
+    assert told["curves"]["roc"]
+    assert told["missing"][0].startswith("The evaluation is of another test set")
 
 
 def test_only_a_page_is_written_without_being_asked() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from mlctl import curves
 from mlctl.report.disk import Disk
@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     import numpy as np
 
     Array = np.ndarray[Any, Any]
+
+MOST_CLASSES: Final = 8
+"""Most classes with a curve of their own, the commonest first: more than eight colours nobody tells apart."""
 
 
 def of(disk: Disk, truth: Array, scores: Mapping[str, Array]) -> dict[str, Any]:
@@ -43,11 +46,13 @@ def _multiclass(disk: Disk, truth: Array, scores: Mapping[str, Array], own: str)
     score = scores[own]
     right, confidence = curves.correctness(truth, score)
     counts = curves.confusion(truth, score)
+    commonest = sorted(range(len(names)), key=lambda code: (-sum(counts[code]), code))[:MOST_CLASSES]
+    ones = {names[code]: ((truth == code) * 1.0, score[:, code]) for code in commonest}
     return {
         "confusion": {"classes": names, "counts": counts},
         "of_classes": curves.of_classes(counts, names),
-        "roc": {name: curves.roc((truth == code) * 1.0, score[:, code]) for code, name in enumerate(names)},
-        "pr": {name: curves.pr((truth == code) * 1.0, score[:, code]) for code, name in enumerate(names)},
+        "roc": {name: curves.roc(*found) for name, found in ones.items()},
+        "pr": {name: curves.pr(*found) for name, found in ones.items()},
         "calibration": curves.calibration(right * 1.0, confidence),
         "coverage": {model: curves.coverage(truth, each) for model, each in scores.items()},
     }

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mlctl.errors import IntegrityError, first_line
 from mlctl.files import read_json, sha256_of_file
 from mlctl.plan import AS_OF
 from mlctl.spec import Project
@@ -86,19 +87,29 @@ class Disk:
         return 0.5 if found is None else float(found)
 
     def scored(self) -> pl.DataFrame | None:
-        """The test rows with label, features and scores, or None.
+        """The test rows with label and scores, and with features where these are of the same rows; or None.
 
         Grain: one row per entity and `as_of`. Time: label lies after `as_of`, features before it.
+
+        Raises:
+            IntegrityError: A file is there and cannot be read, or is not the one that was recorded.
         """
         import polars as pl
 
-        paths = (self.places.evaluation / "scores.parquet", self.places.features / "test.parquet")
-        if self.evaluation is None or not all(path.is_file() for path in paths):
+        path, again = self.places.evaluation / "scores.parquet", f"mlctl run projects/{self.places.name}"
+        if self.evaluation is None or not path.is_file():
             return None
-        scores, rows = (pl.read_parquet(path) for path in paths)
-        keys = [self.project.entity.key, AS_OF]
-        new = [name for name in rows.columns if name not in scores.columns]
-        return scores.join(rows.select(*keys, *new), on=keys, how="left", maintain_order="left")
+        scores = _table(path, again)
+        features = self.places.features / "test.parquet"
+        recorded = (self.features or {}).get("test", {}).get("sha256")
+        if not features.is_file() or recorded != self.evaluation["test_set"]["sha256"]:
+            return scores
+        if (found := sha256_of_file(features)) != recorded:
+            raise IntegrityError.damaged(str(features), recorded, found, again)
+        rows, keys = _table(features, again), [self.project.entity.key, AS_OF]
+        if not rows.select(keys).equals(scores.select(keys)):
+            return scores
+        return pl.concat([scores, rows.drop([name for name in scores.columns if name in rows])], how="horizontal")
 
 
 def read(places: Places, project: Project) -> Disk:
@@ -121,3 +132,12 @@ def read(places: Places, project: Project) -> Disk:
 
 def _record(path: Path, places: Places) -> Any:
     return read_json(path, f"mlctl run projects/{places.name}") if path.is_file() else None
+
+
+def _table(path: Path, again: str) -> pl.DataFrame:
+    import polars as pl
+
+    try:
+        return pl.read_parquet(path)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise IntegrityError.refused(str(path), f"it cannot be read: {first_line(error)}", again) from error

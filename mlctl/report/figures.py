@@ -12,6 +12,10 @@ from mlctl.report.words import number
 
 TABLE_POINTS = 9
 """Points of each series in the table beside a curve."""
+MOST_SQUARES = 20
+"""Classes up to which their confusion is drawn; of more, the table a class tells enough."""
+MOST_OUTCOMES = 8
+"""Classes whose partial dependence is drawn."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,7 @@ def curves(told: Mapping[str, Any], order: Sequence[str]) -> list[Figure]:
         found.append(_histogram(told["histogram"]))
     if told.get("foretold", {}).get("rows"):
         found.append(_foretold(told["foretold"]))
-    if "confusion" in told:
+    if "confusion" in told and len(told["confusion"]["classes"]) <= MOST_SQUARES:
         found.append(_confusion(told["confusion"]))
     return found
 
@@ -136,7 +140,7 @@ def dependence(lines: Sequence[Mapping[str, Any]], classes: Sequence[str]) -> li
                 "high": outcome["high"][place],
                 "series": str(classes[code]) if several else "score",
             }
-            for code, outcome in enumerate(line["outcomes"])
+            for code, outcome in enumerate(line["outcomes"][:MOST_OUTCOMES])
             for place, value in enumerate(line["values"])
         ]
         if not values:

@@ -8,7 +8,7 @@ from typing import Any
 
 from mlctl.report import figures
 from mlctl.report.figures import Figure
-from mlctl.report.words import interval, number, share, verdict
+from mlctl.report.words import cut, interval, number, share, verdict
 
 
 @dataclass(frozen=True)
@@ -216,7 +216,7 @@ def _errors(told: Mapping[str, Any]) -> Section:
             number(line["truth"]),
             *([line["foretold"]] if several else []),
             number(line["score"]),
-            "; ".join(f"{r['feature']} {number(r['value'])} ({r['moved_by']:+.3g})" for r in line["reasons"]),
+            "; ".join(f"{r['feature']} {cut(number(r['value']))} ({r['moved_by']:+.3g})" for r in line["reasons"]),
         )
         for line in lines
     )

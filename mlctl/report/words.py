@@ -25,6 +25,15 @@ def number(value: Any) -> str:
     return f"{value:.3f}" if abs(value) >= 0.001 else f"{value:.2g}"
 
 
+def cut(text: str, most: int = 60) -> str:
+    """A text, or its beginning where it is long.
+
+    >>> cut("a long story", 9)
+    'a long...'
+    """
+    return text if len(text) <= most else f"{text[: most - 3]}..."
+
+
 def share(value: float | None) -> str:
     """A share in percent.
 
