@@ -1,7 +1,7 @@
 """The project as one frozen, fully typed record. `validation.read` makes it from YAML, or tells every fault.
 
 Sections, in the order the data flows: name about owner entity, sources, checks, features, label, split, model, metrics,
-cohorts, gate, serving, decide, refresh, database.
+cohorts, gate, serving, decide, refresh, probes, database.
 """
 
 from __future__ import annotations
@@ -203,6 +203,40 @@ class Decide(Record):
         return self
 
 
+ProbeSeverity = Literal["fail", "warn", "skip"]
+
+
+class Probes(Record):
+    """What is looked for in the frozen rows before anything learns: fail refuses, warn tells, skip leaves it out."""
+
+    one_feature: ProbeSeverity = Field(default="fail", description="one feature that alone explains the label")
+    one_feature_limit: float = Field(
+        default=0.98,
+        gt=0.5,
+        le=1,
+        description="ROC AUC (regression: R2 of ranks) of one feature alone that is too good",
+    )
+    one_feature_lead: float = Field(
+        default=0.5, gt=0, le=1, description="how much of the next best feature's error may be left to be suspicious"
+    )
+    missingness: ProbeSeverity = Field(default="fail", description="a feature whose being missing tells the label")
+    identifier: ProbeSeverity = Field(default="fail", description="a row number or an identifier among the features")
+    after_as_of: ProbeSeverity = Field(default="fail", description="values that were not yet known at as_of")
+    period: ProbeSeverity = Field(default="fail", description="a test that begins before training outcomes are known")
+    entities: ProbeSeverity = Field(default="fail", description="one entity on both sides of the split")
+    copies: ProbeSeverity = Field(default="fail", description="test rows that also teach")
+    copies_limit: float = Field(
+        default=0.02, gt=0, le=1, description="share of test rows that may stand in training beyond chance"
+    )
+    resampled: ProbeSeverity = Field(default="fail", description="rows that were copied before the split")
+    resampled_limit: float = Field(
+        default=0.1, gt=0, le=1, description="share of the rows of an outcome that may repeat others exactly"
+    )
+    interpolated: ProbeSeverity = Field(default="fail", description="rows that were made up between others (SMOTE)")
+    drift: ProbeSeverity = Field(default="warn", description="one feature that tells test rows from training rows")
+    drift_limit: float = Field(default=0.8, gt=0.5, le=1, description="ROC AUC of test against training by one feature")
+
+
 class Refresh(Record):
     """When the data is taken."""
 
@@ -263,6 +297,7 @@ class Project(Record):
     serving: Any = Field(description="how decisions reach their users")
     decide: Decide = Field(default_factory=Decide, description="from a score to a decision")
     refresh: Refresh = Field(default_factory=Refresh, description="when the data is taken")
+    probes: Probes = Field(default_factory=Probes, description="which leaks are looked for before anything learns")
     engine: Any = Field(default=None, description="what computes a history: mlctl backfill")
     database: Database = Field(default_factory=Database, description="where scores go")
 

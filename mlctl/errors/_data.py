@@ -101,6 +101,16 @@ class DataError(MlctlError):
         )
 
     @classmethod
+    def leaking(cls, findings: Sequence[str], report: str) -> DataError:
+        """Frozen rows in which probes of severity `fail` found the answer."""
+        return cls(
+            "the rows that teach and judge leak",
+            where=report,
+            why=" | ".join(findings),
+            next_step="leave out the feature or the rows; if it is honest, set the probe to warn: mlctl explain probes",
+        )
+
+    @classmethod
     def not_numbers(cls, source: str, column: str, kind: str) -> DataError:
         """A feature that calculates reads a column of text or times."""
         return cls(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from mlctl import encoding, runtime
+from mlctl import encoding, runtime, slices
 from mlctl.compute import compute
 from mlctl.decide import COLD_START
 from mlctl.encoding import Encoding
@@ -22,7 +22,7 @@ from mlctl.policy import both
 from mlctl.releases import CHAMPION, open_champion
 from mlctl.spec import Project
 from mlctl.stages import Report
-from mlctl.stages._judging import judge, judge_some, shown
+from mlctl.stages._judging import MIN_COHORT_ROWS, judge, judge_some, shown
 from mlctl.stages._rows import classes, ladder, part
 from mlctl.stages.features import checked_tables
 from mlctl.stages.freeze import freeze
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 LOW_CONFIDENCE: Final = "low_confidence"
+_MOST_SLICES: Final = 5
 
 
 def evaluate(places: Places, project: Project) -> Report:
@@ -65,6 +66,7 @@ def evaluate(places: Places, project: Project) -> Report:
         "test_set": {"sha256": sha256_of_file(places.features / "test.parquet"), "rows": rows.height},
         "everybody": judge(project, rows, scores, own),
         "cohorts": cohorts,
+        "slices": _slices(project, rows, columns, scores, own),
         "ladder": trained["ladder"],
         "champion": {"release": champion.release, "not_measured": champion.why},
     }
@@ -153,6 +155,24 @@ def _groups(project: Project, rows: pl.DataFrame, score: np.ndarray[Any, Any]) -
     return [*found, (LOW_CONFIDENCE, told, pl.Series(confidence <= limit))]
 
 
+def _slices(
+    project: Project, rows: pl.DataFrame, columns: list[str], scores: Mapping[str, np.ndarray[Any, Any]], own: str
+) -> dict[str, Any]:
+    """Groups that nobody named and that the model serves worse than it expects itself, the surest first."""
+    truth = rows["label"].to_numpy()
+    loss = (truth - scores[own]) ** 2 if project.label.task == "regression" else slices.surprise(truth, scores[own])
+    found = slices.find(rows, columns, loss, MIN_COHORT_ROWS, _MOST_SLICES)
+    return {
+        f"weak_{place}": {
+            "condition": weak.condition,
+            "p_value": weak.p_value,
+            "effect": weak.effect,
+            **judge_some(project, rows, scores, fulfils(rows, weak.condition, "slices"), own),
+        }
+        for place, weak in enumerate(found, 1)
+    }
+
+
 def _cold(places: Places, project: Project, trained: Mapping[str, Any]) -> dict[str, Any]:
     """Who is decided without the model, judged by the score that they get: what became of such before."""
     import numpy as np
@@ -204,6 +224,9 @@ def _cohort_lines(project: Project, report: Mapping[str, Any]) -> tuple[str, ...
         measured = found["models"][report["model"]][name] if "models" in found else {}
         told = found.get("not_measured") or shown(measured)
         lines.append(f"cohort {cohort}: {name} {told} on {found['rows']:,} rows")
+    for found in report["slices"].values():
+        told = found.get("not_measured") or shown(found["models"][report["model"]][name])
+        lines.append(f"weak: {found['condition']}: {name} {told} on {found['rows']:,} rows")
     return tuple(lines)
 
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from mlctl import encoding, fitting, runtime
+from mlctl import encoding, fitting, probes, runtime
+from mlctl.errors import DataError
 from mlctl.files import read_json, write_json
 from mlctl.spec import Project
 from mlctl.stages import Report
@@ -25,12 +26,13 @@ def freeze(places: Places, project: Project) -> Report:
     """Writes `report.json` and the small file `metrics/frozen.json` that git keeps.
 
     Raises:
-        DataError: The label does not vary in the training rows.
+        DataError: The rows leak; the report is written all the same. Or the label does not vary.
         IntegrityError: The tables of the features stage are missing or changed.
     """
     rows, columns = part(places, "train")
     judged, _ = part(places, "test")
     known = classes(places)
+    probed = probes.run(project, rows, judged, columns)
     rungs = {name: options for name, options in ladder(project).items() if name in ("constant", "rule")}
     rungs = rungs or {"constant": ladder(project)[project.model.kind]}
     if project.split.judges_what_teaches():
@@ -42,8 +44,19 @@ def freeze(places: Places, project: Project) -> Report:
     found = judge(project, judged, scores, own)
     made = read_json(places.features / "report.json")
     sets = {name: {key: made[name][key] for key in ("rows", "sha256")} for name in ("train", "test")}
-    report = {"format_version": "1.0", "sets": sets, "columns": columns, "model": own, "everybody": found}
-    write_json(places.frozen / "report.json", report)
+    leaking = [finding.sentence() for finding in probed.findings if finding.severity == "fail"]
+    report = {
+        "format_version": "1.0",
+        "sets": sets,
+        "columns": columns,
+        "model": own,
+        "everybody": found,
+        "probes": probed.record(),
+    }
+    # what leaks is not frozen: the report tells why, and training stays refused
+    write_json(places.frozen / "report.json", {**report, "sets": {}} if leaking else report)
+    if leaking:
+        raise DataError.leaking(leaking, str(places.frozen / "report.json"))
     values = {
         name: {metric: at["value"] for metric, at in metrics.items()} for name, metrics in found["models"].items()
     }
@@ -51,7 +64,10 @@ def freeze(places: Places, project: Project) -> Report:
     metric = next(iter(project.metrics))
     told = ", ".join(f"{name} {metric} {shown(metrics[metric])}" for name, metrics in found["models"].items())
     line = f"the test set of {judged.height:,} rows is frozen ({sets['test']['sha256'][:12]}); without a model: {told}"
-    return Report("freeze", line, report)
+    ran = f"{len(probed.ran)} probes for leaks on {rows.height:,} + {judged.height:,} rows"
+    details = [f"{ran}; not run: {', '.join(probed.not_run) or 'none'}"]
+    details += [f"{finding.severity}: {finding.sentence()}" for finding in probed.findings]
+    return Report("freeze", line, report, details=tuple(details))
 
 
 def _scored(

@@ -85,6 +85,8 @@ def _frozen(places: Places) -> None:
         why = "there is no frozen evaluation set: whoever trains first has nothing to hold the model against"
         raise IntegrityError.refused(f"the training of projects/{places.name}", why, again)
     frozen, made = read_json(path, again), read_json(places.features / "report.json", again)
+    if not frozen["sets"]:
+        raise IntegrityError.refused(f"the training of projects/{places.name}", "the rows leak", again)
     for name in ("train", "test"):
         if frozen["sets"][name]["sha256"] != made[name]["sha256"]:
             why = f"the {name} rows are not the ones that were frozen"

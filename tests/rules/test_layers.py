@@ -39,6 +39,7 @@ gates
 waivers
 release
 releases
+probes slices
 serving
 stages
 flow backfill leakcheck freshness scaffold dictionary odcs explain doctor github gate_changes console_gate report
