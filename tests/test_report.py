@@ -222,15 +222,35 @@ def test_a_waived_refusal_is_told_with_its_reason() -> None:
 def test_weak_groups_that_were_found_are_told() -> None:
     places, project = artefacts.make()
     path = places.evaluation / "report.json"
-    weak = {"condition": "plan = 'annual' and age < 30", "rows": 3, "loss": 0.75, "rest": 0.25, "p_value": 0.01}
-    path.write_text(json.dumps({**json.loads(path.read_text()), "slices": [weak]}))
+    found = json.loads(path.read_text())
+    weak = {"condition": "plan = 'annual' and age < 30", "p_value": 0.012, "effect": 0.5, "rows": 3}
+    path.write_text(json.dumps({**found, "slices": {"weak_1": {**weak, "not_measured": "fewer than 50 rows"}}}))
     artefacts.gate(places, passed=True)
 
     told = contents(places, project)
 
-    assert told["slices"] == [weak]
     assert told["missing"] == []
-    assert "plan = 'annual' and age < 30" in Page(report(places, project)).words
+    assert {key: told["slices"][0][key] for key in weak} == weak
+    assert {"plan = 'annual' and age < 30", "0.012", "fewer than 50 rows"} <= set(Page(report(places, project)).words)
+
+
+def test_what_the_probes_for_leaks_said_is_told() -> None:
+    places, project = artefacts.make()
+    finding = {
+        "severity": "warn",
+        "rule": "probes.alone",
+        "where": "column age",
+        "value": "0.99",
+        "limit": "0.95",
+        "rows": 0,
+    }
+    probes = {"findings": [finding], "ran": {"alone": 2}, "not_run": {"period": "there is one moment"}}
+    artefacts.write_json(places.frozen / "report.json", {"probes": probes})
+
+    words = Page(report(places, project)).words
+
+    assert "probes.alone" in words
+    assert "The probe period did not run: there is one moment." in words
 
 
 def test_what_does_not_belong_together_is_said() -> None:

@@ -5,7 +5,7 @@ A section that cannot be told is None, and `missing` says why.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from mlctl import dependence, encoding, runtime
@@ -95,6 +95,7 @@ def _data(disk: Disk) -> dict[str, Any] | None:
         "findings": checked.get("findings", []),
         "parts": parts,
         "features": features.get("columns", []),
+        "probes": (disk.frozen or {}).get("probes"),
     }
 
 
@@ -130,31 +131,30 @@ def _order(disk: Disk, models: Iterable[str]) -> list[str]:
 def _cohorts(disk: Disk) -> list[dict[str, Any]] | None:
     if disk.evaluation is None:
         return None
-    own = str(disk.own())
-    told = []
-    for name, found in disk.evaluation["cohorts"].items():
-        told.append(
-            {
-                "cohort": name,
-                "condition": found.get("condition", ""),
-                "rows": found["rows"],
-                "positive_share": found.get("positive_share"),
-                "mean_score": found.get("mean_score"),
-                "measured": found.get("models", {}).get(own),
-                "not_measured": found.get("not_measured"),
-            }
-        )
-    return told
+    return [{"cohort": name, **_group(disk, found)} for name, found in disk.evaluation["cohorts"].items()]
 
 
 def _slices(disk: Disk) -> list[dict[str, Any]] | None:
-    """The weak groups that the evaluation found by itself, plain values only."""
+    """The weak groups that the evaluation found by itself; None where nobody looked for them."""
     found = (disk.evaluation or {}).get("slices")
-    lines = found.get("found", []) if isinstance(found, dict) else found
-    if not isinstance(lines, list):
+    if found is None:
         return None
-    plain = (str, int, float, bool, type(None))
-    return [{key: value for key, value in line.items() if isinstance(value, plain)} for line in lines]
+    return [
+        {"slice": name, "effect": line.get("effect"), "p_value": line.get("p_value"), **_group(disk, line)}
+        for name, line in found.items()
+    ]
+
+
+def _group(disk: Disk, found: Mapping[str, Any]) -> dict[str, Any]:
+    """Who belongs to a group of test rows, how many they are, and how the adopted model does on them."""
+    return {
+        "condition": found.get("condition", ""),
+        "rows": found["rows"],
+        "positive_share": found.get("positive_share"),
+        "mean_score": found.get("mean_score"),
+        "measured": found.get("models", {}).get(str(disk.own())),
+        "not_measured": found.get("not_measured"),
+    }
 
 
 def _importance(disk: Disk) -> list[dict[str, Any]] | None:

@@ -27,6 +27,7 @@ class Disk:
         project: The project.
         checked: Findings and counts of the checks.
         features: The parts that teach and judge.
+        frozen: The settled evaluation sets, and what the probes for leaks said.
         trained: The ladder.
         policy: What decisions go by.
         evaluation: The judgement.
@@ -38,6 +39,7 @@ class Disk:
     project: Project
     checked: Record | None
     features: Record | None
+    frozen: Record | None
     trained: Record | None
     policy: Record | None
     evaluation: Record | None
@@ -121,6 +123,7 @@ def read(places: Places, project: Project) -> Disk:
     found = {
         "checked": places.checked / "report.json",
         "features": places.features / "report.json",
+        "frozen": places.frozen / "report.json",
         "trained": places.model / "report.json",
         "policy": places.model / "policy.json",
         "evaluation": places.evaluation / "report.json",

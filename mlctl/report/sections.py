@@ -42,7 +42,7 @@ def sections(told: Mapping[str, Any]) -> list[Section]:
         _models(told["models"]),
         _curves(told),
         _cohorts(told),
-        _slices(told["slices"]),
+        _slices(told),
         _errors(told),
         _importance(told),
         _lineage(told["lineage"]),
@@ -86,6 +86,12 @@ def _data(data: Mapping[str, Any] | None) -> Section:
     tables += [Table(keys, findings)] if findings else []
     said = [f"Version {data['version']}."] if data["version"] else []
     said += [f"{len(data['features'])} features: {', '.join(data['features'])}."] if data["features"] else []
+    probes = data["probes"] or {"ran": {}, "not_run": {}, "findings": []}
+    if probes["ran"]:
+        said.append(f"Probes for leaks that ran before anything was trained: {', '.join(probes['ran'])}.")
+    said += [f"The probe {name} did not run: {number(why)}." for name, why in probes["not_run"].items()]
+    leaks = tuple(tuple(number(line.get(key)) for key in keys) for line in probes["findings"])
+    tables += [Table(keys, leaks)] if leaks else []
     return Section("data", "Data", tuple(said), tuple(tables))
 
 
@@ -171,37 +177,40 @@ def _cohorts(told: Mapping[str, Any]) -> Section:
     lines, models = told["cohorts"], told["models"]
     if not lines or models is None:
         return Section("cohorts", "Cohorts", absent="No cohorts were judged.")
-    names = models["metrics"]
+    metric = models["metrics"][0]
+    drawn = _those(figures.cohorts(lines, models["measured"][models["own"]][metric], metric))
+    return Section("cohorts", "Cohorts", (), (_groups(lines, models["metrics"], ("cohort", "condition")),), drawn)
+
+
+def _slices(told: Mapping[str, Any]) -> Section:
+    title, lines, models = "Weak groups that were found", told["slices"], told["models"]
+    if lines is None or models is None:
+        return Section("slices", title, absent="Nobody has looked for weak groups in this evaluation.")
+    if not lines:
+        return Section("slices", title, ("No group is served worse than the rest by more than chance.",))
+    said = (
+        "Nobody named these: they were searched for among the features. effect is how much larger the loss is than "
+        "that of the rest, in standard deviations; p_value is corrected for everything that was tried."
+    )
+    return Section("slices", title, (said,), (_groups(lines, models["metrics"], ("condition", "effect", "p_value")),))
+
+
+def _groups(lines: Sequence[Mapping[str, Any]], metrics: Sequence[str], first: Sequence[str]) -> Table:
+    """A line a group: some of its own keys, its rows, and every metric or why it was not measured."""
     rows = tuple(
         (
-            line["cohort"],
-            line["condition"],
+            *(number(line[key]) for key in first),
             number(line["rows"]),
             share(line["positive_share"]),
             *(
-                [interval(line["measured"][name]) for name in names]
+                [interval(line["measured"][name]) for name in metrics]
                 if line["measured"]
-                else [line["not_measured"] or "not measured", *[""] * (len(names) - 1)]
+                else [line["not_measured"] or "not measured", *[""] * (len(metrics) - 1)]
             ),
         )
         for line in lines
     )
-    everybody = models["measured"][models["own"]][names[0]]
-    drawn = _those(figures.cohorts(lines, everybody, names[0]))
-    return Section(
-        "cohorts", "Cohorts", (), (_known(Table(("cohort", "who", "rows", "label 1", *names), rows)),), drawn
-    )
-
-
-def _slices(lines: Sequence[Mapping[str, Any]] | None) -> Section:
-    title = "Weak groups that were found"
-    if lines is None:
-        return Section("slices", title, absent="Nobody has looked for weak groups in this evaluation.")
-    if not lines:
-        return Section("slices", title, ("No group is worse than everybody by more than chance.",))
-    header = tuple(dict.fromkeys(key for line in lines for key in line))
-    rows = tuple(tuple(number(line.get(key)) for key in header) for line in lines)
-    return Section("slices", title, tables=(Table(header, rows),))
+    return _known(Table((*first, "rows", "label 1", *metrics), rows))
 
 
 def _errors(told: Mapping[str, Any]) -> Section:
