@@ -27,6 +27,8 @@ class Metric(Protocol):
 
     Options: type[MetricOptions]
     EXAMPLE: dict[str, object]
+    TASKS: frozenset[str]
+    """What it judges: binary, multiclass, regression."""
     BETTER: Literal["higher", "lower"]
 
     def measure(
@@ -36,8 +38,8 @@ class Metric(Protocol):
 
         Args:
             options: The kind's options.
-            truth: float array (rows,) of 0.0 and 1.0.
-            score: float array (rows,) of P(truth = 1).
+            truth: float array (rows,): 0.0 and 1.0, codes of classes, or values.
+            score: float array (rows,) of P(truth = 1) or of values; of several classes (rows, classes) probabilities.
             weight: float array (rows,), how often each row counts; 1.0 for plain rows.
 
         Returns:

@@ -1,7 +1,7 @@
-"""The share of rows on the right side of the threshold.
+"""The share of rows that are foretold right: the likeliest class, or yes from a threshold on.
 
-Use it when both mistakes cost the same and both classes are common. Not when positives are rare: never saying yes
-already scores one minus the base rate.
+Use it where every mistake costs the same and no class is rare. Not where one is: always saying the other is right
+nearly always.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from pydantic import Field
 
 from mlctl.metrics import MetricOptions
-from mlctl.metrics._rows import usable
+from mlctl.metrics._classes import likeliest
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,23 +21,24 @@ class Options(MetricOptions):
     """Options of accuracy."""
 
     kind: Literal["accuracy"] = Field(default="accuracy", description="accuracy")
-    threshold: float = Field(default=0.5, ge=0, le=1, description="the least score that counts as a yes, 0 to 1")
+    threshold: float = Field(default=0.5, ge=0, le=1, description="of yes or no: scores from here on say yes, 0 to 1")
 
 
-EXAMPLE: Final[dict[str, object]] = {"kind": "accuracy", "threshold": 0.5}
+EXAMPLE: Final[dict[str, object]] = {"kind": "accuracy"}
+TASKS: Final = frozenset({"binary", "multiclass"})
 BETTER: Final[Literal["higher", "lower"]] = "higher"
 
 
 def measure(
     options: Options, truth: np.ndarray[Any, Any], score: np.ndarray[Any, Any], weight: np.ndarray[Any, Any]
 ) -> float:
-    """The share of rows that are right.
+    """The share of rows that are foretold right.
 
     Returns:
         0 to 1; NaN when the rows hold one class only, no weight or a score that is not finite.
     """
-    rows = usable(truth, score, weight)
-    if rows is None:
+    found = likeliest(truth, score, weight, options.threshold)
+    if found is None:
         return float("nan")
-    right = (rows.score >= options.threshold) == (rows.truth > 0.5)
-    return float(rows.weight @ right) / float(rows.weight.sum())
+    right, heavy = found
+    return float(heavy @ right) / float(heavy.sum())

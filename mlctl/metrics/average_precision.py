@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from pydantic import Field
 
 from mlctl.metrics import MetricOptions
+from mlctl.metrics._classes import one_against_rest
 from mlctl.metrics._rows import tally, usable
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ class Options(MetricOptions):
 
 
 EXAMPLE: Final[dict[str, object]] = {"kind": "average_precision"}
-TASKS: Final = frozenset({"binary"})
+TASKS: Final = frozenset({"binary", "multiclass"})
 BETTER: Final[Literal["higher", "lower"]] = "higher"
 
 
@@ -41,6 +42,8 @@ def measure(
     """
     import numpy as np
 
+    if score.ndim > 1:
+        return one_against_rest(truth, score, weight, lambda *one: measure(options, *one))
     rows = usable(truth, score, weight)
     if rows is None:
         return float("nan")

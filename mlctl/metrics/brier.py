@@ -4,7 +4,7 @@ Use it like `log_loss` where a single mistaken certainty must not dominate. Not 
 rates: always saying the base rate already scores rate * (1 - rate).
 
 Brier, "Verification of forecasts expressed in terms of probability", Monthly Weather Review 78 (1950), in the form for
-two outcomes, 0 to 1.
+two outcomes, 0 to 1; of several classes in its first form, the sum over the classes, 0 to 2.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from pydantic import Field
 
 from mlctl.metrics import MetricOptions
+from mlctl.metrics._classes import by_class
 from mlctl.metrics._rows import usable
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ class Options(MetricOptions):
 
 
 EXAMPLE: Final[dict[str, object]] = {"kind": "brier"}
-TASKS: Final = frozenset({"binary"})
+TASKS: Final = frozenset({"binary", "multiclass"})
 BETTER: Final[Literal["higher", "lower"]] = "lower"
 
 
@@ -37,8 +38,10 @@ def measure(
     """The mean squared distance of a row.
 
     Returns:
-        0 to 1; NaN when the rows hold one class only, no weight or a score that is not finite.
+        0 to 1 (several classes: to 2); NaN when the rows hold one class only, no weight or a score that is not finite.
     """
+    if score.ndim > 1:
+        return by_class(truth, score, weight, lambda true, squares: 1.0 - 2.0 * true + squares)
     rows = usable(truth, score, weight)
     if rows is None:
         return float("nan")

@@ -1,9 +1,6 @@
-"""The harmonic mean of precision and recall at the threshold.
+"""The harmonic mean of precision and recall: high only where both are.
 
-Use it when a decision is made at a fixed threshold and positives are rare. Not before the threshold is chosen:
-`average_precision` looks at all of them.
-
-A model that never says yes scores 0.
+Use it where one class is rare and both its mistakes matter. Not where mistakes have a price: `value`.
 """
 
 from __future__ import annotations
@@ -13,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from pydantic import Field
 
 from mlctl.metrics import MetricOptions
-from mlctl.metrics._rows import usable
+from mlctl.metrics._classes import Average, averaged, counts
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,23 +20,34 @@ class Options(MetricOptions):
     """Options of F1."""
 
     kind: Literal["f1"] = Field(default="f1", description="f1")
-    threshold: float = Field(default=0.5, ge=0, le=1, description="the least score that counts as a yes, 0 to 1")
+    threshold: float = Field(default=0.5, ge=0, le=1, description="of yes or no: scores from here on say yes, 0 to 1")
+    average: Average = Field(
+        default="macro",
+        description="of several classes: macro, every class alike; weighted, by how often it is; micro, all rows alike",
+    )
+    of: int | None = Field(default=None, ge=0, description="of several classes: this one alone, by its place from 0")
 
 
-EXAMPLE: Final[dict[str, object]] = {"kind": "f1", "threshold": 0.5}
+EXAMPLE: Final[dict[str, object]] = {"kind": "f1"}
+TASKS: Final = frozenset({"binary", "multiclass"})
 BETTER: Final[Literal["higher", "lower"]] = "higher"
 
 
 def measure(
     options: Options, truth: np.ndarray[Any, Any], score: np.ndarray[Any, Any], weight: np.ndarray[Any, Any]
 ) -> float:
-    """The harmonic mean of precision and recall.
+    """The F1 of the positive class, or the average over classes.
 
     Returns:
         0 to 1; NaN when the rows hold one class only, no weight or a score that is not finite.
     """
-    rows = usable(truth, score, weight)
-    if rows is None:
+    found = counts(truth, score, weight, options.threshold)
+    if found is None:
         return float("nan")
-    yes = rows.weight * (rows.score >= options.threshold)
-    return 2.0 * float(yes @ rows.truth) / float(yes.sum() + rows.weight @ rows.truth)
+    top, bottom, true = 2 * found.right, found.foretold + found.true, found.true
+    if options.of is not None and score.ndim > 1:
+        chosen = slice(options.of, options.of + 1)
+        top, bottom, true = top[chosen], bottom[chosen], true[chosen]
+        if not len(true) or not (true.sum() or bottom.sum()):
+            return float("nan")
+    return averaged(top, bottom, true, options.average)

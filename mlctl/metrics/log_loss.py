@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from pydantic import Field
 
 from mlctl.metrics import MetricOptions
+from mlctl.metrics._classes import by_class
 from mlctl.metrics._rows import usable
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ class Options(MetricOptions):
 
 
 EXAMPLE: Final[dict[str, object]] = {"kind": "log_loss"}
-TASKS: Final = frozenset({"binary"})
+TASKS: Final = frozenset({"binary", "multiclass"})
 BETTER: Final[Literal["higher", "lower"]] = "lower"
 _CLIP: Final = 1e-7
 
@@ -41,6 +42,8 @@ def measure(
     """
     import numpy as np
 
+    if score.ndim > 1:
+        return by_class(truth, score, weight, lambda true, _: -np.log(np.clip(true, _CLIP, 1.0)))
     rows = usable(truth, score, weight)
     if rows is None:
         return float("nan")

@@ -1,4 +1,4 @@
-"""What every metric kind promises, run on each from its EXAMPLE, and each against a second way to compute it."""
+"""What every metric of yes or no promises, run on each from its EXAMPLE, each against a second way to compute it."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from sklearn import metrics as reference
 
 from mlctl import kinds
 
-KINDS = kinds.names("metrics")
-PERFECT = {"log_loss": 1e-7, "brier": 0.0, "ece": 0.0, "lift_at": 2.0}
+KINDS = [kind for kind in kinds.names("metrics") if "binary" in kinds.load("metrics", kind).TASKS]
+PERFECT = {"log_loss": 1e-7, "brier": 0.0, "ece": 0.0, "lift_at": 2.0, "value": 5.0}
 WORST = {"log_loss": -math.log(1e-7), "brier": 1.0, "ece": 1.0, "roc_auc": 0.0, "accuracy": 0.0}
 WORST |= {"f1": 0.0, "precision_at": 0.0, "recall_at": 0.0, "lift_at": 0.0}
+WORST |= {"precision": 0.0, "recall": 0.0, "value": -0.5}
 
 
 def measure(kind: str, truth, score, weight=None, **settings: object) -> float:
@@ -44,11 +45,20 @@ ORACLES = {
     "brier": lambda truth, score, weight: reference.brier_score_loss(truth, score, sample_weight=weight),
     "accuracy": lambda truth, score, weight: reference.accuracy_score(truth, score >= 0.5, sample_weight=weight),
     "f1": lambda truth, score, weight: reference.f1_score(truth, score >= 0.5, sample_weight=weight),
+    "precision": lambda truth, score, weight: reference.precision_score(truth, score >= 0.5, sample_weight=weight),
+    "recall": lambda truth, score, weight: reference.recall_score(truth, score >= 0.5, sample_weight=weight),
+    "value": lambda truth, score, weight: _slow_value(truth, score, weight),
     "ece": lambda truth, score, weight: _slow_ece(truth, score, weight),
     "precision_at": lambda truth, score, weight: _slow_top(truth, score, weight)[0],
     "recall_at": lambda truth, score, weight: _slow_top(truth, score, weight)[1],
     "lift_at": lambda truth, score, weight: _slow_top(truth, score, weight)[0] / np.average(truth, weights=weight),
 }
+
+
+def _slow_value(truth, score, weight) -> float:
+    prices = {(1, True): 10.0, (0, True): -1.0}
+    brings = [prices.get((int(so), bool(said >= 0.5)), 0.0) for so, said in zip(truth, score, strict=True)]
+    return float(np.average(brings, weights=weight))
 
 
 def _slow_ece(truth, score, weight) -> float:
