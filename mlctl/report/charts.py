@@ -53,12 +53,14 @@ def points(name: str, values: Values, titles: tuple[str, str], diagonal: bool = 
         name: Of the chart, unique in its page.
         values: With x, y, low and high.
         titles: Of x and y.
-        diagonal: From the lowest to the highest x.
+        diagonal: From the lowest to the highest x; of probabilities from 0 to 1.
     """
     import altair as alt
 
     chart = alt.Chart(alt.InlineData(values=list(values)))
     ends = (min(value["x"] for value in values), max(value["x"] for value in values))
+    if 0 <= ends[0] <= ends[1] <= 1:
+        ends = (0.0, 1.0)  # probabilities, which may all be one
     x = _along(titles[0])
     bars = chart.mark_rule(color=COLOURS[0]).encode(x=x, y=alt.Y("low:Q", title=titles[1]), y2="high:Q")
     dots = chart.mark_circle(color=COLOURS[0], size=45, opacity=1).encode(x=x, y="y:Q")
