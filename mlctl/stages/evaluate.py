@@ -17,6 +17,7 @@ from mlctl.errors import IntegrityError
 from mlctl.features import fulfils
 from mlctl.files import read_json, sha256_of_file, write_json, write_text, write_with
 from mlctl.plan import AS_OF, compile_plan
+from mlctl.plots import plots
 from mlctl.policy import both
 from mlctl.releases import CHAMPION, open_champion
 from mlctl.spec import Project
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
 
 LOW_CONFIDENCE: Final = "low_confidence"
 _MOST_SLICES: Final = 5
-BINS: Final = 10
 
 
 def evaluate(places: Places, project: Project) -> Report:
@@ -212,20 +212,9 @@ def _write(
         "others": {model: found[first]["value"] for model, found in models.items() if model != own},
     }
     write_json(places.metrics / "evaluation.json", small)
-    write_text(places.plots / "calibration.csv", _calibration(rows["label"].to_numpy(), scores[report["model"]]))
-
-
-def _calibration(truth: np.ndarray[Any, Any], score: np.ndarray[Any, Any]) -> str:
-    """Mean score and share of label 1 in bins of equally many rows, as CSV for `dvc plots`."""
-    import numpy as np
-
-    if score.ndim > 1:
-        truth, score = truth == score.argmax(axis=1), score.max(axis=1)
-    order = np.argsort(score, kind="stable")
-    lines = ["mean_score,positive_share,rows"]
-    for part_of in np.array_split(order, min(BINS, len(order))):
-        lines.append(f"{score[part_of].mean():.6f},{truth[part_of].mean():.6f},{len(part_of)}")
-    return "\n".join(lines) + "\n"
+    importance = read_json(places.model / "report.json")["models"].get(own, {}).get("importance", {})
+    for file, text in plots(project.label.task, rows["label"].to_numpy(), scores[own], importance).items():
+        write_text(places.plots / file, text)
 
 
 def _cohort_lines(project: Project, report: Mapping[str, Any]) -> tuple[str, ...]:

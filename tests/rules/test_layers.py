@@ -23,15 +23,15 @@ generations
 sources checks features models metrics
 events
 snapshot guesses
-windows plan intervals runtime schema_drift profile
-joins
+windows plan intervals runtime schema_drift profile curves
+joins plots
 questions
 discovery
 drafting
 label_draft
 compute impact
 partition encoding splits calibration policy ladder
-fitting
+fitting dependence
 tiles
 history engines
 decide comparisons
@@ -42,7 +42,7 @@ releases
 probes slices
 serving
 stages
-flow backfill leakcheck freshness scaffold dictionary odcs explain doctor github gate_changes console_gate
+flow backfill leakcheck freshness scaffold dictionary odcs explain doctor github gate_changes console_gate report
 odcs_draft
 console
 cli

@@ -17,6 +17,9 @@ HEAVY = (
     "psycopg",
     "dvc",
     "yaml",
+    "altair",
+    "vl_convert",
+    "jinja2",
 )
 
 
