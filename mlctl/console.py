@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from mlctl.backfill import Advance, Done, Preflight
     from mlctl.discovery import Draft
     from mlctl.errors import MlctlError
-    from mlctl.flow import Run, Tell
+    from mlctl.flow import Run
+    from mlctl.generations import Generation
+    from mlctl.publishing import Tell
     from mlctl.scaffold import Made
 
 
@@ -177,6 +179,19 @@ def gates(reports: Sequence[Mapping[str, Any]]) -> None:
             _data().print(changes_table(report["changes"]))
         elif "against" in report:
             _data().print(f"nothing is better or worse than at {report['against']}", markup=False)
+
+
+def runs(kept: Sequence[Generation]) -> None:
+    """The runs whose scores can be shown, on stdout; one of them is live."""
+    from rich.table import Table
+
+    table = Table(box=None, padding=(0, 2), header_style="bold")
+    for heading in ("run", "status", "rows", "as of", "release", "published"):
+        table.add_column(heading, justify="right" if heading == "rows" else "left", no_wrap=True)
+    for run in kept:
+        told = run.record()
+        table.add_row(run.run_id, run.status, f"{run.rows:,}", told["as_of"], run.release, told["published_at"])
+    _data().print(table)
 
 
 def sweep_table(runs: Sequence[Run]) -> None:

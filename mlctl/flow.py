@@ -1,41 +1,28 @@
-"""The order of things: one stage, a run, a sweep, the publication of scores. Nothing else is decided here."""
+"""The order of things: one stage, a run, a sweep. Nothing else is decided here."""
 
 from __future__ import annotations
 
 import importlib
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
 from mlctl import config, dvc, lineage, snapshot, waivers
-from mlctl.errors import EXIT_REFUSED, ConfigError, DataError, IntegrityError, MlctlError, Relayed
-from mlctl.files import canonical_json, lock, read_json, sha256_of, without_secrets
+from mlctl.errors import EXIT_REFUSED, ConfigError, MlctlError, Relayed
+from mlctl.files import lock, read_json, without_secrets
+from mlctl.publishing import Published, Tell, publish
 from mlctl.spec import Project
 from mlctl.stages import ORDER, Report
 from mlctl.times import moment_text
 from mlctl.workspace import Places
 
-Tell = Callable[[str, str], None]
-"""Hears (`stage`, one line about it) as work goes on; an empty line says that the stage began."""
-
 STAGE_GRACE_S: Final = 15.0
 _OF_DATA: Final = ("sources", "refresh", "name")
 _OF_ACT: Final = "database"
-
-
-@dataclass(frozen=True)
-class Published:
-    """Where the scores are: the view, its rows and its run id; `already` when this very run was live before."""
-
-    view: str
-    rows: int
-    run_id: str
-    already: bool
-    decisions: Mapping[str, int]
 
 
 @dataclass(frozen=True)
@@ -186,67 +173,6 @@ def ingest(places: Places, as_of: datetime | None, now: datetime, tell: Tell) ->
     """
     with lock(places.lock, f"projects/{places.name}"):
         return _ingest(places, config.compose(places).project, as_of, now, tell)
-
-
-def publish(places: Places, project: Project, now: datetime, tell: Tell) -> Published:
-    """Scores everybody with the sealed release and publishes: written beside the live scores, audited, then swapped in.
-
-    The run id is made of project, moment, dataset and release: the same run twice changes nothing.
-
-    Raises:
-        DataError: The audit speaks against it; the live scores stay.
-        IntegrityError: Release or tables are missing or damaged.
-        ConflictError: Somebody else publishes this project now.
-        ExternalError: The database.
-    """
-    from mlctl import database, generations
-    from mlctl.release import open_release, read_manifest
-
-    tell("score", "")
-    again = f"mlctl run projects/{places.name}"
-    taken = snapshot.read(places)
-    if taken is None:
-        raise IntegrityError.missing(str(places.data), again)
-    manifest = read_manifest(places.release, again)
-    run_id = sha256_of(canonical_json([places.name, moment_text(taken.as_of), taken.version, manifest["id"]]))[:16]
-    where = config.with_secrets(project.database)
-    with database.open_database(where, Path.cwd()) as connection:
-        live = generations.live(connection, where.schema_name, places.name)
-        if live is not None and live.run_id == run_id:
-            tell("score", f"{live.rows:,} scores in {live.view} are of this release and snapshot already")
-            return Published(live.view, live.rows, run_id, True, {})
-        scores = _audited(
-            places, project, open_release(places.release, again), now, None if live is None else live.rows
-        )
-        order = generations.PublishOrder(
-            schema=where.schema_name,
-            project=places.name,
-            run_id=run_id,
-            release=manifest["id"],
-            as_of=taken.as_of,
-            now=now,
-            keep=where.keep,
-            entity=project.entity.key,
-        )
-        made = generations.publish(connection, order, scores)
-    counts = scores["decision"].value_counts().sort("decision")
-    decisions = dict(zip(counts["decision"], counts["count"], strict=True))
-    shown = ", ".join(f"{count:,} {decision}" for decision, count in decisions.items())
-    tell("score", f"{made.rows:,} audited scores in {made.view} ({shown})")
-    return Published(made.view, made.rows, run_id, False, decisions)
-
-
-def _audited(places: Places, project: Project, release: Any, now: datetime, live_rows: int | None) -> Any:
-    from mlctl.serving import batch
-    from mlctl.stages.features import checked_tables
-
-    as_of, tables = checked_tables(places, project)
-    scores = batch.score_everybody(release, tables, as_of, now)
-    options: Any = project.serving
-    findings = batch.audit(options, scores, release.manifest["evaluation"], live_rows)
-    if findings:
-        raise DataError.audit_failed([finding.sentence() for finding in findings])
-    return scores
 
 
 def _ingest(places: Places, project: Project, as_of: datetime | None, now: datetime, tell: Tell) -> Report:

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from mlctl.errors import ConflictError, ExternalError, IntegrityError
 from mlctl.files import sha256_of
@@ -32,6 +32,7 @@ from mlctl.scores_table import (
     where,
     write,
 )
+from mlctl.times import moment_text
 
 if TYPE_CHECKING:
     import polars as pl
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
 
     Connection = psycopg.Connection[TupleRow]
 
-__all__ = ["COLUMNS", "Generation", "PublishOrder", "history", "live", "publish"]
+__all__ = ["COLUMNS", "Generation", "PublishOrder", "back", "history", "live", "publish"]
 
 _SWAP_LOCK: Final = "250ms"
 _HISTORY: Final = "number, run_id, view_name, table_name, rows, release, as_of, published_at, status"
@@ -97,6 +98,11 @@ class Generation:
     as_of: datetime
     published_at: datetime
     status: str
+
+    def record(self) -> dict[str, Any]:
+        """The publication as JSON-ready data."""
+        times = {"as_of": moment_text(self.as_of), "published_at": moment_text(self.published_at)}
+        return {**vars(self), **times}
 
 
 def live(connection: Connection, schema: str, project: str) -> Generation | None:
@@ -163,6 +169,27 @@ def publish(connection: Connection, order: PublishOrder, scores: pl.DataFrame) -
     if published is None:
         raise ExternalError.database(where(connection), f"{order.schema}.{order.view} was taken away just now")
     return published
+
+
+def back(connection: Connection, order: PublishOrder) -> Generation:
+    """Shows a generation that is kept; one that is live already stays so.
+
+    Raises:
+        ConflictError: Somebody else publishes this project now, or a reader holds the view.
+        IntegrityError: Its table is gone.
+        ExternalError: The database.
+    """
+    with _told(connection), connection.transaction():
+        _hold(connection, order)
+        known = _known(connection, order)
+        if known is None:
+            raise IntegrityError.missing(f"mlctl.{order.table}", f"mlctl score projects/{order.project}")
+        if known.status != "live" or not shows(connection, order):
+            _swap(connection, order, known.rows, known)
+    shown = live(connection, order.schema, order.project)
+    if shown is None:
+        raise ExternalError.database(where(connection), f"{order.schema}.{order.view} was taken away just now")
+    return shown
 
 
 def _set_up(connection: Connection, order: PublishOrder) -> None:

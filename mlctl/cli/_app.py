@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mlctl.errors import ConfigError
+
 if TYPE_CHECKING:
     from mlctl.workspace import Places
 
@@ -80,6 +82,20 @@ def only_project() -> Places | None:
 def present() -> datetime:
     """The present, in UTC: the one place that reads the clock."""
     return datetime.now(UTC)
+
+
+def moment_of(option: str, text: str | None) -> datetime | None:
+    """The moment that an option names; None where it was not given.
+
+    Raises:
+        ConfigError: It is no moment.
+    """
+    from mlctl.times import moment
+
+    try:
+        return moment(text) if text else None
+    except ValueError as error:
+        raise ConfigError.bad_override(f"{option} {text}", str(error)) from error
 
 
 def exit_with(code: int) -> None:

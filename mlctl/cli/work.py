@@ -1,4 +1,4 @@
-"""The commands that bring a project up to date: run, ingest, score, promote."""
+"""The commands that bring a project up to date: run, ingest, score, rollback, promote."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from mlctl.cli._app import AsJson, Project, app, enter, exit_with, present
+from mlctl.cli._app import AsJson, Project, app, enter, exit_with, moment_of, present
 from mlctl.errors import EXIT_REFUSED, ConfigError
 
 
@@ -47,14 +47,10 @@ def ingest(
 ) -> None:
     """Freeze what the sources say at a moment, and pin it in data.dvc."""
     from mlctl import console, flow
-    from mlctl.times import moment
 
     places = enter(project, json)
-    wanted = present().replace(hour=0, minute=0, second=0, microsecond=0) if latest else None
-    try:
-        wanted = moment(as_of) if as_of else wanted
-    except ValueError as error:
-        raise ConfigError.bad_override(f"--as-of {as_of}", str(error)) from error
+    today = present().replace(hour=0, minute=0, second=0, microsecond=0)
+    wanted = moment_of("--as-of", as_of) or (today if latest else None)
     with console.progress() as tell:
         report = flow.ingest(places, wanted, present(), tell)
     if json:
@@ -62,15 +58,44 @@ def ingest(
 
 
 @app.command(rich_help_panel="Work")
-def score(project: Project, json: AsJson = False) -> None:
+def score(
+    project: Project,
+    as_of: Annotated[
+        str | None, typer.Option(help="score as of this moment of the snapshot; default: as of its end")
+    ] = None,
+    json: AsJson = False,
+) -> None:
     """Score everybody with the sealed release and publish the scores; `mlctl run` does this too."""
-    from mlctl import config, console, flow
+    from mlctl import config, console, publishing
 
     places = enter(project, json)
     with console.progress() as tell:
-        published = flow.publish(places, config.read_params(places), present(), tell)
+        published = publishing.publish(places, config.read_params(places), present(), tell, moment_of("--as-of", as_of))
     if json:
         console.json_data({"format_version": "1.0", **vars(published)})
+
+
+@app.command(rich_help_panel="Work")
+def rollback(
+    what: Annotated[str, typer.Argument(metavar="scores", help="what goes back: scores")],
+    project: Project,
+    to: Annotated[
+        str | None, typer.Option(help="run id, or its beginning; default: the run before the live one")
+    ] = None,
+    list_: Annotated[bool, typer.Option("--list", help="only show the runs that are kept")] = False,
+    json: AsJson = False,
+) -> None:
+    """Show the scores of an earlier run again; readers see the old ones or the new ones, never none."""
+    from mlctl import config, console, publishing
+
+    if what != "scores":
+        raise ConfigError.bad_override(what, "what can go back: scores")
+    places = enter(project, json)
+    if not list_:
+        shown = publishing.back(places, config.read_params(places), to, present())
+        console.stage_line("rollback", f"{shown.view} shows {shown.rows:,} scores of run {shown.run_id} again")
+    runs = publishing.kept(places, config.read_params(places))
+    console.json_data([run.record() for run in runs]) if json else console.runs(runs)
 
 
 @app.command(rich_help_panel="Work")

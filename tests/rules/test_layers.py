@@ -42,6 +42,7 @@ releases
 probes slices
 serving
 stages
+publishing
 flow backfill leakcheck freshness scaffold dictionary odcs explain doctor github gate_changes console_gate report
 odcs_draft
 console

@@ -1,0 +1,171 @@
+"""Scores on their way to their readers: everybody scored by the sealed release, audited, shown; and shown as before.
+
+What readers see is one generation, whole, and changes in one short transaction (`mlctl/generations.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mlctl import config, database, generations, snapshot
+from mlctl.errors import ConfigError, DataError, IntegrityError, listed
+from mlctl.files import canonical_json, sha256_of
+from mlctl.generations import Generation, PublishOrder
+from mlctl.release import Release, open_release, read_manifest
+from mlctl.serving import batch
+from mlctl.spec import Project
+from mlctl.stages.features import checked_tables
+from mlctl.times import moment_text
+from mlctl.workspace import Places
+
+if TYPE_CHECKING:
+    import polars as pl
+
+Tell = Callable[[str, str], None]
+"""Hears (`stage`, one line about it) as work goes on; an empty line says that the stage began."""
+
+
+@dataclass(frozen=True)
+class Published:
+    """Where the scores are: the view, its rows and its run id; `already` when this very run was live before."""
+
+    view: str
+    rows: int
+    run_id: str
+    already: bool
+    decisions: Mapping[str, int]
+
+
+def publish(places: Places, project: Project, now: datetime, tell: Tell, as_of: datetime | None = None) -> Published:
+    """Scores everybody with the sealed release and publishes: written beside the live scores, audited, then swapped in.
+
+    The run id is made of project, moment, dataset and release: the same run twice changes nothing.
+
+    Args:
+        places: The project's paths.
+        project: The project.
+        now: When it is published.
+        tell: Hears what happens.
+        as_of: Score as of this moment of the snapshot; None: as of its end.
+
+    Raises:
+        ConfigError: The moment lies behind the snapshot.
+        DataError: The audit speaks against it; the live scores stay.
+        IntegrityError: Release or tables are missing or damaged.
+        ConflictError: Somebody else publishes this project now.
+        ExternalError: The database.
+    """
+    tell("score", "")
+    again = f"mlctl run projects/{places.name}"
+    taken = snapshot.read(places)
+    if taken is None:
+        raise IntegrityError.missing(str(places.data), again)
+    moment = as_of or taken.as_of
+    if moment > taken.as_of:
+        why = f"the snapshot ends at {moment_text(taken.as_of)}; mlctl ingest projects/{places.name} --latest"
+        raise ConfigError.bad_override(f"--as-of {moment_text(moment)}", why)
+    manifest = read_manifest(places.release, again)
+    run_id = sha256_of(canonical_json([places.name, moment_text(moment), taken.version, manifest["id"]]))[:16]
+    where = config.with_secrets(project.database)
+    with database.open_database(where, Path.cwd()) as connection:
+        live = generations.live(connection, where.schema_name, places.name)
+        if live is not None and live.run_id == run_id:
+            tell("score", f"{live.rows:,} scores in {live.view} are of this release and snapshot already")
+            return Published(live.view, live.rows, run_id, True, {})
+        release = open_release(places.release, again)
+        scores = _audited(places, project, release, (moment, now), None if live is None else live.rows)
+        order = _order(places, project, now, (run_id, manifest["id"], moment))
+        made = generations.publish(connection, order, scores)
+    counts = scores["decision"].value_counts().sort("decision")
+    decisions = dict(zip(counts["decision"], counts["count"], strict=True))
+    shown = ", ".join(f"{count:,} {decision}" for decision, count in decisions.items())
+    tell("score", f"{made.rows:,} audited scores in {made.view} ({shown})")
+    return Published(made.view, made.rows, run_id, False, decisions)
+
+
+def kept(places: Places, project: Project) -> list[Generation]:
+    """The generations that can be shown, one a run, in the order in which they were first published, the last first.
+
+    Raises:
+        ExternalError: The database.
+    """
+    where = config.with_secrets(project.database)
+    with database.open_database(where, Path.cwd()) as connection:
+        return _kept(generations.history(connection, where.schema_name, places.name))
+
+
+def back(places: Places, project: Project, to: str | None, now: datetime) -> Generation:
+    """Shows an earlier generation again, in one short transaction; readers never see none, or two.
+
+    Args:
+        places: The project's paths.
+        project: The project.
+        to: A run id, or its beginning; None: the run that was published before the live one.
+        now: When it is shown.
+
+    Raises:
+        ConfigError: There is no such generation.
+        ConflictError: Somebody else publishes this project now.
+        ExternalError: The database.
+    """
+    where = config.with_secrets(project.database)
+    with database.open_database(where, Path.cwd()) as connection:
+        found = _kept(generations.history(connection, where.schema_name, places.name))
+        chosen = _chosen(places, found, to)
+        order = _order(places, project, now, (chosen.run_id, chosen.release, chosen.as_of))
+        return generations.back(connection, order)
+
+
+def _kept(history: list[Generation]) -> list[Generation]:
+    """The newest record of each run whose table is kept; the run that first came last is the first."""
+    newest: dict[str, Generation] = {}
+    first: dict[str, int] = {}
+    for record in history:
+        if record.status != "dropped":
+            newest.setdefault(record.run_id, record)
+            first[record.run_id] = record.number
+    return sorted(newest.values(), key=lambda record: -first[record.run_id])
+
+
+def _chosen(places: Places, found: list[Generation], to: str | None) -> Generation:
+    known = listed([record.run_id for record in found], 10) or "none"
+    if to is not None:
+        matching = [record for record in found if record.run_id.startswith(to)]
+        if len(matching) != 1:
+            raise ConfigError.bad_override(f"--to {to}", f"the runs that are kept: {known}")
+        return matching[0]
+    live = next((place for place, record in enumerate(found) if record.status == "live"), None)
+    if live is None or live + 1 == len(found):
+        raise ConfigError.bad_override("rollback", f"no run before the live one is kept; kept: {known}")
+    return found[live + 1]
+
+
+def _order(places: Places, project: Project, now: datetime, run: tuple[str, str, datetime]) -> PublishOrder:
+    run_id, release, as_of = run
+    return PublishOrder(
+        schema=project.database.schema_name,
+        project=places.name,
+        run_id=run_id,
+        release=release,
+        as_of=as_of,
+        now=now,
+        keep=project.database.keep,
+        entity=project.entity.key,
+    )
+
+
+def _audited(
+    places: Places, project: Project, release: Release, when: tuple[datetime, datetime], live_rows: int | None
+) -> pl.DataFrame:
+    as_of, now = when
+    _, tables = checked_tables(places, project)
+    scores = batch.score_everybody(release, tables, as_of, now)
+    options: Any = project.serving
+    findings = batch.audit(options, scores, release.manifest["evaluation"], live_rows)
+    if findings:
+        raise DataError.audit_failed([finding.sentence() for finding in findings])
+    return scores
