@@ -109,6 +109,20 @@ def add(path: str) -> None:
         raise failure
 
 
+def checkout(workspace: Path, pointer: str, cache: Path) -> None:
+    """`dvc checkout` of one pointer in another workspace, from a cache that is not its own.
+
+    Raises:
+        ExternalError: The cache does not hold it.
+    """
+    for arguments in (["cache", "dir", "--local", str(cache)], ["checkout", "--quiet", pointer]):
+        done = subprocess.run(
+            [*_command(), *arguments], cwd=workspace, capture_output=True, text=True, env=_environment(), check=False
+        )
+        if done.returncode != 0:
+            raise _failed(f"dvc {' '.join(arguments[:2])}", _last_line(done.stderr))
+
+
 def reproduce(project: str, downstream_of: str | None, log: Path, hear: Callable[[str, str], None]) -> Reproduction:
     """Brings a project's stages up to date.
 
