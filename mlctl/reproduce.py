@@ -29,6 +29,8 @@ from mlctl.workspace import DATA, STATE, Places
 Tell = Callable[[str, str], None]
 
 _SCRATCH: Final = STATE / "reproduce"
+_MADE: Final = ("checked", "features", "frozen", "model", "evaluation", "release")
+"""Folders in the order in which their files are made."""
 _RUN: Final = "from mlctl.cli import main; main()"
 
 
@@ -78,12 +80,12 @@ def reproduce(places: Places, folder: Path, tell: Tell) -> Reproduced:
     for name, (then, now) in libraries.items():
         tell("reproduce", f"{name} was {then} then and is {now} here: other bytes would be no surprise")
     scratch = _SCRATCH / places.name
-    with lock(STATE / "locks" / f"{places.name}.reproduce.lock", f"mlctl reproduce {places.name}"):
-        with _worktree(scratch, sha):
-            tell("reproduce", f"commit {sha[:12]}, data {made_from['dataset'][:12]}, in a worktree of its own")
-            _bring_data(places, scratch, made_from["dataset"])
-            _run_stages(places, scratch, made_from, tell)
-            return _compared(places, folder, manifest, scratch, libraries)
+    held = lock(STATE / "locks" / f"{places.name}.reproduce.lock", f"mlctl reproduce {places.name}")
+    with held, _worktree(scratch, sha):
+        tell("reproduce", f"commit {sha[:12]}, data {made_from['dataset'][:12]}, in a worktree of its own")
+        _bring_data(places, scratch, made_from["dataset"])
+        _run_stages(places, scratch, made_from, tell)
+        return _compared(places, folder, manifest, scratch, libraries)
 
 
 def _commit(folder: Path, made_from: Mapping[str, Any]) -> str:
@@ -181,7 +183,8 @@ def _compared(
     there = read_manifest(scratch / places.release, "mlctl package")
     wanted = {**manifest["stages"], **{f"release/{name}": manifest["files"][name] for name in FILES}}
     found = {**there["stages"], **{f"release/{name}": there["files"][name] for name in FILES}}
-    first = next((name for name in {**wanted, **found} if wanted.get(name) != found.get(name)), None)
+    in_order = sorted({**wanted, **found}, key=lambda name: _MADE.index(name.partition("/")[0]))
+    first = next((name for name in in_order if wanted.get(name) != found.get(name)), None)
     same = sum(found.get(name) == digest for name, digest in wanted.items())
     why = "" if first is None else _difference(places, folder, scratch, first, wanted)
     return Reproduced(manifest["id"], there["id"], same, first, why, libraries)
