@@ -20,8 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from mlctl import spec, validation
-from mlctl.environment import REFERENCE, SECRET_KEYS, from_environment, is_secret
+from mlctl import spec, tuned, validation
+from mlctl.environment import REFERENCE, SECRET_KEYS, from_environment, is_secret, untouched
 from mlctl.errors import ConfigError, Fault, did_you_mean, listed
 from mlctl.files import canonical_json, sha256_of, sha256_of_file, write_text
 from mlctl.strict_yaml import read_yaml, yaml_text
@@ -90,6 +90,9 @@ def compose(places: Places, overrides: Sequence[str] = ()) -> Composed:
     preset_origins = _preset_origins(chosen)
     mapping = _hydra(places, body, chosen, overrides, changes)
     origins = {**preset_origins, **origins}
+    said = {key for key, origin in origins.items() if origin.set_by == "project file"}
+    laid = tuned.lay(places, mapping, said | {change.partition("=")[0].lstrip("+~") for change in changes})
+    origins |= {key: Origin(f"{places.tuned}:{line}", "tuned.yaml") for key, line in laid.items()}
     for change in changes:
         key = change.partition("=")[0].lstrip("+~")
         origins[key] = Origin(f"override {change}", "command line")
@@ -307,7 +310,7 @@ def _hydra(
     extra = [f"hydra.searchpath=[{','.join(f'file://{folder}' for folder in folders[1:])}]"] if folders[1:] else []
     GlobalHydra.instance().clear()
     try:
-        with initialize_config_dir(str(folders[0]), version_base=None), _environment_untouched():
+        with initialize_config_dir(str(folders[0]), version_base=None), untouched():
             config = hydra_compose("project", overrides=[*extra, *lenient])
             mapping = OmegaConf.to_container(config, resolve=True)
     except (HydraException, OmegaConfBaseException) as error:
@@ -325,31 +328,6 @@ def _unresolved(places: Places, key: str, error: Exception) -> ConfigError:
     origins = {name: Origin(f"{places.config}:{line}", "project file") for name, line in lines.items()}
     fault = Fault(key, (getattr(error, "msg", None) or _cause(error)).splitlines()[0])
     return ConfigError.of_project(places.name, [_placed(fault, origins)])
-
-
-class _environment_untouched:  # noqa: N801 - reads as a phrase in `with`
-    """While it holds, `${oc.env:NAME}` resolves to itself and the clock is refused: nothing of a machine gets in."""
-
-    def __enter__(self) -> None:
-        from omegaconf import OmegaConf
-
-        def itself(name: str, *default: str) -> str:
-            return "${oc.env:" + ",".join([name, *default]) + "}"
-
-        def refused(*_: str) -> str:
-            raise ValueError("what is composed may depend neither on the clock nor on the machine")
-
-        OmegaConf.register_new_resolver("oc.env", itself, replace=True)
-        for name in ("now", "hydra", "python_version"):
-            OmegaConf.register_new_resolver(name, refused, replace=True)
-
-    def __exit__(self, *_: object) -> None:
-        from hydra.core.utils import setup_globals
-        from omegaconf import OmegaConf
-        from omegaconf.resolvers import oc
-
-        OmegaConf.register_new_resolver("oc.env", oc.env, replace=True)
-        setup_globals()
 
 
 def _cause(error: BaseException) -> str:

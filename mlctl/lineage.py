@@ -53,7 +53,13 @@ def git_state(name: str) -> dict[str, Any]:
     """The commit that the project's inputs come from: `sha` (None outside git) and whether they are `dirty`."""
     inputs = [
         path
-        for path in ("mlctl", "conf", f"projects/{name}/project.yaml", f"projects/{name}/admitted.yaml")
+        for path in (
+            "mlctl",
+            "conf",
+            f"projects/{name}/project.yaml",
+            f"projects/{name}/admitted.yaml",
+            f"projects/{name}/tuned.yaml",
+        )
         if Path(path).exists()
     ]
     sha = _git("log", "-1", "--format=%H", "--", *inputs)

@@ -237,6 +237,23 @@ class Probes(Record):
     drift_limit: float = Field(default=0.8, gt=0.5, le=1, description="ROC AUC of test against training by one feature")
 
 
+class Tune(Record):
+    """How better options of the model are looked for: `mlctl tune`."""
+
+    trials: int = Field(default=40, ge=1, le=10_000, description="most trials")
+    minutes: float | None = Field(
+        default=None, gt=0, description="most minutes of one command; how far it comes then depends on the machine"
+    )
+    search: dict[str, dict[str, Any]] = Field(
+        default_factory=dict,
+        description="by option of the model {low, high, log} or {one_of}; default: what its kind suggests",
+    )
+    seed: int = Field(default=7, ge=0, description="seed of the search")
+    shared: bool = Field(
+        default=False, description="the study lies in the project's database, for several processes or machines"
+    )
+
+
 class Refresh(Record):
     """When the data is taken."""
 
@@ -289,6 +306,7 @@ class Project(Record):
         default_factory=EncodingPolicy, description="how features become the columns that a model takes"
     )
     model: Any = Field(description="what learns")
+    tune: Tune = Field(default_factory=Tune, description="how better options of the model are looked for")
     metrics: dict[str, Any] = Field(description="how it is judged, by name")
     cohorts: dict[str, str] = Field(
         default_factory=dict, description="groups judged by themselves: SQL conditions over features"

@@ -46,6 +46,11 @@ class Places:
         return self.folder / "waivers.yaml"
 
     @property
+    def tuned(self) -> Path:
+        """Options that `mlctl tune` found; need not exist."""
+        return self.folder / "tuned.yaml"
+
+    @property
     def data(self) -> Path:
         """The snapshot: one Parquet file a source and `snapshot.json`."""
         return DATA / self.name

@@ -137,3 +137,30 @@ def reproduce(
     else:
         console.stage_line("reproduce", f"{done.first} is the first file that is not the same: {done.why}")
     exit_with(0 if done.first is None else IntegrityError.exit_code)
+
+
+@app.command(rich_help_panel="Work")
+def tune(
+    project: Project,
+    trials: Annotated[int | None, typer.Option(help="most trials; default: tune.trials")] = None,
+    minutes: Annotated[float | None, typer.Option(help="most minutes; default: tune.minutes")] = None,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="trials at once; the study is the same for any")] = 1,
+    json: AsJson = False,
+) -> None:
+    """Look for better options of the model on training rows alone; what clearly helps is written to tuned.yaml."""
+    from mlctl import config, console, tuning
+
+    places = enter(project, json)
+    read = config.read_params(places)
+    said = {name: value for name, value in (("trials", trials), ("minutes", minutes)) if value is not None}
+    with console.progress() as tell:
+        found = tuning.tune(places, read.model_copy(update={"tune": read.tune.model_copy(update=said)}), workers, tell)
+    if json:
+        console.json_data(found.record())
+        return
+    what = (
+        f"{places.tuned} written; mlctl run {places.folder}"
+        if found.adopted
+        else "tuning bought nothing: kept as it is"
+    )
+    console.stage_line("tune", f"{what}. {found.advice}")

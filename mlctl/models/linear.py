@@ -32,6 +32,7 @@ class Options(ModelOptions):
 
 
 EXAMPLE: Final[dict[str, object]] = {"kind": "linear", "l2": 2.0}
+SEARCH: Final[dict[str, dict[str, object]]] = {"l2": {"low": 0.001, "high": 1000.0, "log": True}}
 TASKS: Final = frozenset({"regression"})
 OPS: Final = frozenset({"Cast", "IsNaN", "Where", "Sub", "Div", "Clip", "MatMul", "Add"})
 

@@ -35,6 +35,7 @@ class Options(ModelOptions):
 
 
 EXAMPLE: Final[dict[str, object]] = {"kind": "logistic", "c": 0.5}
+SEARCH: Final[dict[str, dict[str, object]]] = {"c": {"low": 0.001, "high": 100.0, "log": True}}
 TASKS: Final = frozenset({"binary", "multiclass"})
 OPS: Final = frozenset(
     {"Cast", "IsNaN", "Where", "Sub", "Div", "Clip", "MatMul", "Add", "Sigmoid", "Softmax"},

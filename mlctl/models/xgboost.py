@@ -45,6 +45,15 @@ class Options(ModelOptions):
 
 
 EXAMPLE: Final[dict[str, object]] = {"kind": "xgboost", "trees": 120, "depth": 3}
+SEARCH: Final[dict[str, dict[str, object]]] = {
+    "trees": {"low": 50, "high": 800, "log": True},
+    "depth": {"low": 2, "high": 8},
+    "learning_rate": {"low": 0.01, "high": 0.3, "log": True},
+    "row_share": {"low": 0.5, "high": 1.0},
+    "column_share": {"low": 0.4, "high": 1.0},
+    "min_child_weight": {"low": 0.5, "high": 50.0, "log": True},
+    "l2": {"low": 0.1, "high": 30.0, "log": True},
+}
 TASKS: Final = frozenset({"binary", "multiclass", "regression"})
 OPS: Final = frozenset({"TreeEnsembleRegressor", "Squeeze", "Sigmoid", "Softmax"})
 _THREADS: Final = 2

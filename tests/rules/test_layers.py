@@ -15,6 +15,7 @@ spec
 validation
 workspace
 quarantine
+tuned
 config lineage
 dvc embedded
 database
@@ -43,7 +44,8 @@ probes slices
 serving
 stages
 publishing
-reproduce flow backfill leakcheck freshness scaffold dictionary odcs explain doctor github gate_changes console_gate report
+trials
+tuning reproduce flow backfill leakcheck freshness scaffold dictionary odcs explain doctor github gate_changes console_gate report
 odcs_draft
 console
 cli

@@ -1,0 +1,94 @@
+"""What trials of a model are tried on: training rows, and the parts in which they judge each other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from mlctl import encoding, fitting, intervals, kinds, runtime, splits
+from mlctl.spec import Project
+from mlctl.stages._rows import encoding_of, table
+
+if TYPE_CHECKING:
+    import numpy as np
+    import polars as pl
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What every trial is tried on.
+
+    Attributes:
+        project: The project.
+        rows: Its training rows.
+        columns: Their features.
+        known: Names of the classes.
+        parts: Who teaches and who judges, once a part.
+        metric: Name of the metric that decides.
+        space: By option of the model, its range.
+    """
+
+    project: Project
+    rows: pl.DataFrame
+    columns: list[str]
+    known: tuple[str, ...]
+    parts: tuple[splits.Part, ...]
+    metric: str
+    space: Mapping[str, Mapping[str, Any]]
+
+    def measure(self) -> tuple[intervals.Measure, str]:
+        """The metric that decides, and which side is better."""
+        options = self.project.metrics[self.metric]
+        module = kinds.load("metrics", options.kind)
+        return partial(module.measure, options), module.BETTER
+
+    def held_out(
+        self, options: Any, share: float = 1.0, hear: Callable[[int, float], bool] | None = None
+    ) -> np.ndarray[Any, Any] | None:
+        """Scores of the rows that judge, by models of a share of those that teach; None when it was given up."""
+        import numpy as np
+
+        width = (len(self.known),) if self.project.label.task == "multiclass" else ()
+        scores = np.full((self.rows.height, *width), np.nan)
+        truth, (measure, _) = self.truth(), self.measure()
+        for number, (teaches, judges) in enumerate(self.parts):
+            taught = self.rows.filter(_thinned(self.project, self.rows, teaches, share))
+            learnt = encoding_of(self.project, options, taught.select(self.columns), self.known)
+            fitted = fitting.fit(options, table(self.project, learnt, taught, self.columns, self.known))
+            asked = encoding.encode(learnt, self.rows.filter(judges).select(self.columns))
+            scores[judges] = runtime.score_onnx(fitted.onnx, asked)
+            value = measure(truth[judges], scores[judges], np.ones(int(judges.sum())))
+            if hear is not None and hear(number, value):
+                return None
+        return scores
+
+    def truth(self) -> np.ndarray[Any, Any]:
+        """The labels, float64 (rows,)."""
+        labels: np.ndarray[Any, Any] = self.rows["label"].to_numpy().astype("float64")
+        return labels
+
+    def judged(self) -> np.ndarray[Any, Any]:
+        """Mask of the rows that judge in some part."""
+        import numpy as np
+
+        mask: np.ndarray[Any, Any] = np.logical_or.reduce([judges for _, judges in self.parts])
+        return mask
+
+    def value(self, scores: np.ndarray[Any, Any]) -> float:
+        """The metric over all rows that judge."""
+        import numpy as np
+
+        chosen = self.judged()
+        return self.measure()[0](self.truth()[chosen], scores[chosen], np.ones(int(chosen.sum())))
+
+
+def _thinned(project: Project, rows: pl.DataFrame, teaches: np.ndarray[Any, Any], share: float) -> pl.Series:
+    """Of the rows that teach those of a share of the entities; a smaller share's are among a larger one's."""
+    import numpy as np
+    import polars as pl
+
+    entities = splits.entity_codes(project, rows)
+    drawn = np.random.Generator(np.random.PCG64(project.tune.seed)).random(int(entities.max(initial=-1)) + 1)
+    return pl.Series(teaches & (drawn[entities] < share))
