@@ -28,6 +28,8 @@ class Options(MetricOptions):
 
 EXAMPLE: Final[dict[str, object]] = {"kind": "ece"}
 TASKS: Final = frozenset({"binary"})
+RAISED_BY_NOISE: Final = True
+"""On a resample, whose bins are noisier, it is larger: intervals are moved back (`intervals.around`)."""
 BETTER: Final[Literal["higher", "lower"]] = "lower"
 _BINS: Final = 15
 

@@ -35,8 +35,10 @@ def judge(project: Project, rows: pl.DataFrame, scores: Mapping[str, np.ndarray[
     models: dict[str, Any] = {model: {} for model in scores}
     for name, measure in measures.items():
         for model, score in scores.items():
-            low, high = intervals.interval(resampled[model][name])
-            models[model][name] = told(value=measure(truth, score, ones), low=low, high=high)
+            value, drawn = measure(truth, score, ones), resampled[model][name]
+            raised = getattr(modules[name], "RAISED_BY_NOISE", False)
+            low, high = intervals.interval(intervals.around(drawn, value) if raised else drawn)
+            models[model][name] = told(value=value, low=max(low, 0.0) if raised else low, high=high)
         for model in scores:
             if model != own:
                 low, high = intervals.paired(resampled[own][name], resampled[model][name])
