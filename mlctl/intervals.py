@@ -10,6 +10,7 @@ Efron and Tibshirani, "An Introduction to the Bootstrap" (1993), chapters 8 (str
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 Measure = Callable[["np.ndarray[Any, Any]", "np.ndarray[Any, Any]", "np.ndarray[Any, Any]"], float]
 
+_THREADS: Final = 2
+_AT_ONCE: Final = 16
 _MOST_UNDEFINED_SHARE: Final = 0.05
 _NOWHERE: Final = (float("nan"), float("nan"))
 
@@ -44,6 +47,7 @@ def bootstrap(  # noqa: PLR0913 - two of them are named at the call
         By model and metric, one value a resample, NaN where the resample leaves the metric undefined.
     """
     import numpy as np
+    from threadpoolctl import threadpool_limits
 
     codes = None if groups is None else np.unique(groups, return_inverse=True)[1]
     units = len(truth) if codes is None else int(codes.max(initial=-1)) + 1
@@ -56,16 +60,28 @@ def bootstrap(  # noqa: PLR0913 - two of them are named at the call
         model: (np.asarray(truth, np.float64)[orders[model]], np.asarray(score, np.float64)[orders[model]])
         for model, score in score_by_model.items()
     }
-    values: dict[str, dict[str, list[float]]] = {model: {metric: [] for metric in measures} for model in score_by_model}
     generator = np.random.Generator(np.random.PCG64(seed))
-    for _ in range(resamples):
-        counts = np.bincount(generator.integers(0, max(units, 1), size=units), minlength=units).astype(np.float64)
+
+    def measured(drawn: np.ndarray[Any, Any]) -> list[list[float]]:
+        """Every metric of every model on one resample."""
+        counts = np.bincount(drawn, minlength=units).astype(np.float64)
         weight = counts if codes is None else counts[codes]
-        for model, (sorted_truth, sorted_score) in sorted_rows.items():
-            sorted_weight = weight[orders[model]]
-            for metric, measure in measures.items():
-                values[model][metric].append(measure(sorted_truth, sorted_score, sorted_weight))
-    return values
+        return [
+            [measure(truth_of, score_of, weight[orders[model]]) for measure in measures.values()]
+            for model, (truth_of, score_of) in sorted_rows.items()
+        ]
+
+    # BLAS on one thread: sums split over threads round differently, and for such vectors cost more than they bring
+    with threadpool_limits(limits=1), ThreadPoolExecutor(_THREADS) as pool:
+        found: list[list[list[float]]] = []
+        for begin in range(0, resamples, _AT_ONCE):
+            # drawn one after the other, so that the threads change nothing
+            draws = [generator.integers(0, max(units, 1), size=units) for _ in range(min(_AT_ONCE, resamples - begin))]
+            found += pool.map(measured, draws)
+    return {
+        model: {metric: [one[place][at] for one in found] for at, metric in enumerate(measures)}
+        for place, model in enumerate(score_by_model)
+    }
 
 
 def interval(values: Sequence[float], level: float = 0.95) -> tuple[float, float]:
