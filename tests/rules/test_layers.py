@@ -30,7 +30,7 @@ discovery
 drafting
 label_draft
 compute impact
-partition encoding splits calibration policy ladder
+partition encoding splits calibration policy ladder shapley
 fitting dependence
 tiles
 history engines
@@ -39,7 +39,7 @@ gates
 waivers
 release
 releases
-probes slices
+probes slices contributions
 serving
 stages
 publishing
