@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
     Connection = psycopg.Connection[TupleRow]
 
-COLUMNS: Final = ("score", "decision", "reason", "confidence", "release", "variant", "as_of", "scored_at")
+COLUMNS: Final = (
+    *("score", "decision", "reason", "confidence", "release", "variant", "as_of", "scored_at"),
+    "contributions",
+)
 
 _CHUNK_ROWS: Final = 200_000
 _IDENTIFIER_BYTES: Final = 63
@@ -36,7 +39,8 @@ CREATE TABLE {table} (
     release text NOT NULL DEFAULT {release},
     variant text,
     as_of timestamptz NOT NULL DEFAULT {as_of},
-    scored_at timestamptz NOT NULL DEFAULT {now}
+    scored_at timestamptz NOT NULL DEFAULT {now},
+    contributions text
 )
 """
 
@@ -231,6 +235,7 @@ def replace_view(connection: Connection, order: PublishOrder) -> None:
     from psycopg import errors, sql
 
     view = sql.Identifier(order.schema, order.view)
+    _complete(connection, order)
     columns = sql.SQL(", ").join(sql.Identifier(name) for name in (order.entity, *COLUMNS))
     select = sql.SQL("VIEW {} AS SELECT {} FROM {}").format(view, columns, sql.Identifier("mlctl", order.table))
     try:
@@ -249,6 +254,16 @@ def replace_view(connection: Connection, order: PublishOrder) -> None:
     connection.execute(sql.SQL("CREATE {}").format(select))
     for grant in grants:
         connection.execute(grant)
+
+
+def _complete(connection: Connection, order: PublishOrder) -> None:
+    """Adds the columns that tables of earlier versions lack, empty."""
+    from psycopg import sql
+
+    asked = "SELECT FROM pg_attribute WHERE attrelid = to_regclass(%s) AND attname = 'contributions'"
+    if connection.execute(asked, (order.quoted_table,)).fetchone() is None:
+        table = sql.Identifier("mlctl", order.table)
+        connection.execute(sql.SQL("ALTER TABLE {} ADD COLUMN contributions text").format(table))
 
 
 def _grants(connection: Connection, order: PublishOrder) -> list[sql.Composed]:
