@@ -31,6 +31,8 @@ GRACE_S: Final = 5.0
 _RUNNING: Final = re.compile(r"Running stage '(?P<stage>[^']+)'")
 _SKIPPED: Final = re.compile(r"Stage '(?P<stage>[^']+)' didn't change, skipping")
 _RESTORED: Final = re.compile(r"Stage '(?P<stage>[^']+)' is cached - skipping run")
+_RUN: Final = "MLCTL_RUN_PID"
+"""Environment of a stage: the process that waits for it."""
 _NO_SPACE_BYTES: Final = 1_000_000
 _WORKERS: Final = Path(".dvc/tmp/rwlock")
 _BUSY: Final = re.compile(r"is busy, it is being blocked by:\s+(?P<who>.+)|Unable to acquire lock")
@@ -107,6 +109,20 @@ def add(path: str) -> None:
         failure = _failed(f"dvc add {path}", _last_line(done.stderr))
         _remove_half_written()
         raise failure
+
+
+def checkout(workspace: Path, pointer: str, cache: Path) -> None:
+    """`dvc checkout` of one pointer in another workspace, from a cache that is not its own.
+
+    Raises:
+        ExternalError: The cache does not hold it.
+    """
+    for arguments in (["cache", "dir", "--local", str(cache)], ["checkout", "--quiet", pointer]):
+        done = subprocess.run(
+            [*_command(), *arguments], cwd=workspace, capture_output=True, text=True, env=_environment(), check=False
+        )
+        if done.returncode != 0:
+            raise _failed(f"dvc {' '.join(arguments[:2])}", _last_line(done.stderr))
 
 
 def reproduce(project: str, downstream_of: str | None, log: Path, hear: Callable[[str, str], None]) -> Reproduction:
@@ -299,6 +315,12 @@ def die_with_parent() -> None:
     ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGTERM)
 
 
+def orphaned() -> bool:
+    """Whether the command that began this stage died before the stage could ask to die with it."""
+    run = os.environ.get(_RUN, "")
+    return run.isdigit() and not _alive(int(run))
+
+
 def _command() -> list[str]:
     return [sys.executable, "-m", "dvc"]
 
@@ -306,7 +328,8 @@ def _command() -> list[str]:
 def _environment() -> dict[str, str]:
     # the stages call `mlctl`: it must be the one of this environment, activated or not
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
-    return {**os.environ, "PATH": path, "DVC_NO_ANALYTICS": "true", "PYTHONUNBUFFERED": "1", "NO_COLOR": "1"}
+    told = {"DVC_NO_ANALYTICS": "true", "PYTHONUNBUFFERED": "1", "NO_COLOR": "1", _RUN: str(os.getpid())}
+    return {**os.environ, "PATH": path, **told}
 
 
 def _last_line(text: str) -> str:

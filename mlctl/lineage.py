@@ -51,7 +51,11 @@ def of_project(name: str, dataset: str, params: str) -> dict[str, Any]:
 
 def git_state(name: str) -> dict[str, Any]:
     """The commit that the project's inputs come from: `sha` (None outside git) and whether they are `dirty`."""
-    inputs = [path for path in ("mlctl", "conf", f"projects/{name}/project.yaml") if Path(path).exists()]
+    inputs = [
+        path
+        for path in ("mlctl", "conf", f"projects/{name}/project.yaml", f"projects/{name}/admitted.yaml")
+        if Path(path).exists()
+    ]
     sha = _git("log", "-1", "--format=%H", "--", *inputs)
     if not sha:
         return {"sha": None, "dirty": True}

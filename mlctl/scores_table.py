@@ -27,12 +27,14 @@ COLUMNS: Final = (
 _CHUNK_ROWS: Final = 200_000
 _IDENTIFIER_BYTES: Final = 63
 
+_OF_SHARES: Final = "score >= 0 AND score <= 1"
+_OF_NUMBERS: Final = "score > '-Infinity' AND score < 'Infinity'"
+
 # in PostgreSQL NaN is greater than every number, so `<= 1` refuses it
 _TABLE: Final = """
 CREATE TABLE {table} (
     {entity} {entity_type} NOT NULL,
-    score double precision CHECK (confidence IS NULL OR score >= 0 AND score <= 1)
-        CHECK (score > '-Infinity' AND score < 'Infinity') CHECK (score IS NOT NULL OR reason IS NOT NULL),
+    score double precision CHECK ({limits}) CHECK (score IS NOT NULL OR reason IS NOT NULL),
     decision text,
     reason text,
     confidence double precision CHECK (confidence >= 0 AND confidence <= 1),
@@ -65,6 +67,7 @@ class PublishOrder:
         as_of: The moment the scores are about (exclusive).
         now: When it is published.
         entity: Name of the key column.
+        numbers: Whether the scores are foretold numbers, which may lie anywhere, and not probabilities.
         keep: Generations whose tables are kept, the live one included; at least 1.
         swap_tries: How often the view is asked for, when a reader's open transaction holds it; 30 take about 35 s.
     """
@@ -76,6 +79,7 @@ class PublishOrder:
     as_of: datetime
     now: datetime
     entity: str
+    numbers: bool = False
     keep: int = 5
     swap_tries: int = 30
 
@@ -147,6 +151,7 @@ def write(connection: Connection, order: PublishOrder, scores: pl.DataFrame) -> 
         release=sql.Literal(order.release),
         as_of=sql.Literal(order.as_of),
         now=sql.Literal(order.now),
+        limits=sql.SQL(_OF_NUMBERS if order.numbers else _OF_SHARES),
     )
     # frozen rows are seen by every snapshot: a reader whose transaction is older than the swap must not find nothing
     load = sql.SQL("COPY {} ({}) FROM STDIN WITH (FORMAT csv, FREEZE true, ENCODING 'UTF8')").format(

@@ -80,10 +80,10 @@ def divide(project: Project, train: pl.DataFrame, test: pl.DataFrame) -> tuple[p
         return every.unique([project.entity.key, AS_OF], keep="last", maintain_order=True), folded
     drawn = _drawn(train.height, split.seed)
     if split.kind == "folds":
-        within = _rank_within(drawn, train["label"]) % split.folds
+        within = _rank_within(drawn, _alike(project, train["label"])) % split.folds
         folded = train.with_columns(within.alias(FOLD))
         return folded, folded
-    judges = _judges(split, train, drawn)
+    judges = _judges(project, train, drawn)
     return train.filter(~judges), train.filter(judges)
 
 
@@ -122,13 +122,22 @@ def _by_fold(project: Project, rows: pl.DataFrame, fold: np.ndarray[Any, Any]) -
             yield np.logical_not(judges), judges
 
 
-def _judges(split: Split, rows: pl.DataFrame, drawn: pl.Series) -> pl.Series:
+def _alike(project: Project, label: pl.Series) -> pl.Series:
+    """What is spread evenly over the parts: each outcome, or each tenth of the foretold numbers."""
+    if project.label.task != "regression":
+        return label
+    return (label.rank("ordinal") * 10 - 1) // max(len(label), 1)
+
+
+def _judges(project: Project, rows: pl.DataFrame, drawn: pl.Series) -> pl.Series:
     """Mask: the share of rows that judges."""
     import polars as pl
 
+    split = project.split
     if split.kind == "stratified":
-        wanted = rows.select((split.test_share * pl.len().over("label")).round()).to_series()
-        return _rank_within(drawn, rows["label"]) < wanted
+        alike = _alike(project, rows["label"])
+        wanted = rows.select((split.test_share * pl.len().over(alike)).round()).to_series()
+        return _rank_within(drawn, alike) < wanted
     if split.kind == "group":
         return _whole_groups(split, rows)
     return drawn < round(split.test_share * rows.height)

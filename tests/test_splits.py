@@ -130,3 +130,18 @@ def test_the_draw_is_the_same_each_time_and_another_with_another_seed(kind):
 
     assert first.equals(again)
     assert not first.equals(other)
+
+
+@pytest.mark.parametrize("kind", ["folds", "stratified"])
+def test_numbers_that_are_all_different_are_spread_by_tenths(kind):
+    task = {"kind": "lookup", "source": "customers", "column": "left", "task": "regression"}
+    metrics = {"rmse": {"kind": "rmse"}}
+    gate = {"near": {"metric": "rmse", "max": 9}}
+    rows = people(200).with_columns(pl.Series("label", np.random.default_rng(1).normal(size=200)))
+    found, faults = validation.read({**VALID, "label": task, "metrics": metrics, "gate": gate, "split": {"kind": kind}})
+    assert found is not None, faults
+    _, test = splits.divide(found, rows, rows)
+
+    chosen = test if kind == "stratified" else test.filter(pl.col("fold") == 0)
+    assert chosen.height == pytest.approx(50 if kind == "stratified" else 40, abs=10)
+    assert abs(chosen["label"].mean() - rows["label"].mean()) < 0.15

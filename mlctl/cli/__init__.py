@@ -16,7 +16,7 @@ import typer
 from mlctl import __version__
 from mlctl.cli import data, history, look, quality, report, stages, work  # noqa: F401  (they register their commands)
 from mlctl.cli._app import app, state
-from mlctl.errors import EXIT_BUG, EXIT_INTERRUPTED, EXIT_TERMINATED, MlctlError
+from mlctl.errors import EXIT_BUG, EXIT_INTERRUPTED, EXIT_TERMINATED, MlctlError, StoppedError
 
 __all__ = ["app", "main"]
 
@@ -58,9 +58,11 @@ def main() -> None:
     signal.signal(signal.SIGINT, _stop)
     signal.signal(signal.SIGTERM, _stop)
     if "DVC_STAGE" in os.environ:
-        from mlctl.dvc import die_with_parent
+        from mlctl.dvc import die_with_parent, orphaned
 
         die_with_parent()
+        if orphaned():
+            sys.exit(StoppedError.exit_code)
     sys.exit(_outcome(app))
 
 

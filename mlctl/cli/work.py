@@ -1,4 +1,4 @@
-"""The commands that bring a project up to date: run, ingest, score, rollback, promote."""
+"""The commands that bring a project up to date: run, ingest, score, rollback, promote, reproduce."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from mlctl.cli._app import AsJson, Project, app, enter, exit_with, moment_of, present
-from mlctl.errors import EXIT_REFUSED, ConfigError
+from mlctl.errors import EXIT_REFUSED, ConfigError, IntegrityError
 
 
 @app.command(rich_help_panel="Work", context_settings={"ignore_unknown_options": True})
@@ -113,3 +113,27 @@ def promote(project: Project, json: AsJson = False) -> None:
         else f"is the champion now, after {promoted['before'] or 'none'}"
     )
     console.stage_line("promote", f"release {promoted['release']} {how}")
+
+
+@app.command(rich_help_panel="Work")
+def reproduce(
+    project: Project,
+    release: Annotated[str | None, typer.Option(help="folder of the release; default: the sealed one")] = None,
+    json: AsJson = False,
+) -> None:
+    """Build a release again from its commit, data and parameters; exit code 6 when a byte differs."""
+    from pathlib import Path
+
+    from mlctl import console
+    from mlctl import reproduce as building
+
+    places = enter(project, json)
+    with console.progress() as tell:
+        done = building.reproduce(places, Path(release) if release else places.release, tell)
+    if json:
+        console.json_data(done.record())
+    elif done.first is None:
+        console.stage_line("reproduce", f"release {done.again} again: all {done.same} files are the same, byte by byte")
+    else:
+        console.stage_line("reproduce", f"{done.first} is the first file that is not the same: {done.why}")
+    exit_with(0 if done.first is None else IntegrityError.exit_code)

@@ -80,6 +80,11 @@ class ExternalError(MlctlError):
         )
 
     @classmethod
+    def git(cls, command: str, why: str) -> ExternalError:
+        """Git refused."""
+        return cls(f"git {command} failed", why=why, next_step="git status; then the same command again")
+
+    @classmethod
     def object_store(cls, source: str, where: str, why: str) -> ExternalError:
         """An object store or web server does not answer, or refuses."""
         return cls(

@@ -6,6 +6,7 @@ The release is opened again at once, so nothing leaves this stage that would not
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from mlctl import lineage, runtime, snapshot
@@ -56,6 +57,16 @@ def package(places: Places, project: Project) -> Report:
     return Report("package", line, {"release": opened.id, "bytes": size, "lineage": about["lineage"]})
 
 
+def digests(folder: Path) -> dict[str, str]:
+    """The hash of every file of a folder by its name, sorted."""
+    return {path.name: sha256_of_file(path) for path in sorted(folder.iterdir()) if path.is_file()}
+
+
+def _stages(places: Places) -> tuple[Path, ...]:
+    """What the stages made, in their order."""
+    return (places.checked, places.features, places.frozen, places.model, places.evaluation)
+
+
 def _golden(places: Places, learnt: str, onnx: bytes) -> str:
     """Test rows and the scores that the sealed graph gives them."""
     rows, columns = part(places, "test")
@@ -70,9 +81,11 @@ def _about(
     sections = ["entity", "sources", "checks", "features", "label", "split", "encoding", "model"]
     policy = read_json(places.model / "policy.json")
     made_from = lineage.of_project(places.name, taken.version if taken else "", section_digest(project, sections))
+    stages = {f"{folder.name}/{name}": found for folder in _stages(places) for name, found in digests(folder).items()}
     return {
         "project": places.name,
         "lineage": made_from,
+        "stages": stages,
         "model": evaluation["model"],
         "task": project.label.task,
         "classes": trained["classes"],

@@ -43,7 +43,7 @@ probes slices contributions
 serving
 stages
 publishing
-flow backfill leakcheck freshness scaffold dictionary odcs explain doctor github gate_changes console_gate report
+reproduce flow backfill leakcheck freshness scaffold dictionary odcs explain doctor github gate_changes console_gate report
 odcs_draft
 console
 cli

@@ -129,11 +129,9 @@ def test_moments_that_are_named_teach_and_judge_and_files_beside_the_workspace_a
     [
         (("--from", "raw/purchases.csv"), "none purchases 90d"),
         (("--from", "raw/fees.parquet", "--label", "Chrun"), "did you mean 'Churn'?"),
-        (("--from", "raw/fees.parquet", "--label", "other"), "a label has two"),
         (("--from", "raw/fees.parquet", "--label", "Churn", "--entity", "nobody"), "the columns are"),
         (("--from", "raw/purchases.csv", "--label", "none purchases 900d"), "too few"),
         (("--from", "raw/purchases.csv", "--label", "none sales 60d"), "the tables are purchases"),
-        (("--from", "raw/odd.parquet", "--label", "plan"), "a label has two; name the one to be foretold"),
         (("--from", "raw/odd.parquet", "--label", "plan=tinn"), "did you mean 'tin'?"),
         (
             ("--from", "raw/fees.parquet", "--label", "Churn", "--test", "2025-01-01"),
