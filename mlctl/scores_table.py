@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
     Connection = psycopg.Connection[TupleRow]
 
-COLUMNS: Final = ("score", "decision", "reason", "confidence", "release", "variant", "as_of", "scored_at")
+COLUMNS: Final = (
+    *("score", "decision", "reason", "confidence", "release", "variant", "as_of", "scored_at"),
+    "contributions",
+)
 
 _CHUNK_ROWS: Final = 200_000
 _IDENTIFIER_BYTES: Final = 63
@@ -34,13 +37,17 @@ CREATE TABLE {table} (
     score double precision CHECK ({limits}) CHECK (score IS NOT NULL OR reason IS NOT NULL),
     decision text,
     reason text,
-    confidence double precision CHECK (confidence >= 0 AND confidence <= 1),
-    release text NOT NULL DEFAULT {release},
-    variant text,
-    as_of timestamptz NOT NULL DEFAULT {as_of},
-    scored_at timestamptz NOT NULL DEFAULT {now}
+    confidence double precision CHECK (confidence >= 0 AND confidence <= 1)
 )
 """
+
+_OFTEN_CONSTANT: Final = {
+    "release": "text NOT NULL",
+    "variant": "text",
+    "as_of": "timestamptz NOT NULL",
+    "scored_at": "timestamptz NOT NULL",
+    "contributions": "text",
+}
 
 _SHOWN: Final = """
 SELECT EXISTS (
@@ -144,29 +151,61 @@ def write(connection: Connection, order: PublishOrder, scores: pl.DataFrame) -> 
         table=table,
         entity=entity,
         entity_type=sql.SQL(_entity_type(order, scores)),
-        release=sql.Literal(order.release),
-        as_of=sql.Literal(order.as_of),
-        now=sql.Literal(order.now),
         limits=sql.SQL(_OF_NUMBERS if order.numbers else _OF_SHARES),
     )
+    constants = _constants(order, scores)
+    floats = [name for name in ("score", "confidence") if name in scores.columns]
+    rows = scores.drop(constants, strict=False).with_columns(pl.col(floats).cast(pl.Float64)).sort(order.entity)
     # frozen rows are seen by every snapshot: a reader whose transaction is older than the swap must not find nothing
     load = sql.SQL("COPY {} ({}) FROM STDIN WITH (FORMAT csv, FREEZE true, ENCODING 'UTF8')").format(
-        table, sql.SQL(", ").join(sql.Identifier(name) for name in scores.columns)
+        table, sql.SQL(", ").join(sql.Identifier(name) for name in rows.columns)
     )
     connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(table))
     connection.execute(create)
     connection.execute("SET LOCAL TimeZone TO 'UTC'")  # for times without a zone
-    floats = [name for name in ("score", "confidence") if name in scores.columns]
-    rows = scores.with_columns(pl.col(floats).cast(pl.Float64)).sort(order.entity)
     try:
+        for name in [name for name in _OFTEN_CONSTANT if name not in constants]:
+            _add(connection, order, name, None)
         with connection.cursor() as cursor, cursor.copy(load) as copy:
             for chunk in _csv(rows):
                 copy.write(chunk)
+        for name, value in constants.items():
+            _add(connection, order, name, value)
         connection.execute(sql.SQL("ALTER TABLE {} ADD PRIMARY KEY ({})").format(table, entity))
     except (errors.IntegrityError, errors.DataError) as error:
         place = (error.diag.context or "").partition(":")[0]
-        raise DataError.audit_failed([f"{error.diag.message_primary} ({place})"]) from None
+        told = f"{error.diag.message_primary} ({place})" if place else str(error.diag.message_primary)
+        raise DataError.audit_failed([told]) from None
     connection.execute(sql.SQL("ANALYZE {}").format(table))
+
+
+def _constants(order: PublishOrder, scores: pl.DataFrame) -> dict[str, object]:
+    """The columns that say one thing of every row, and what."""
+    said: dict[str, object] = {
+        "release": order.release,
+        "variant": None,
+        "as_of": order.as_of,
+        "scored_at": order.now,
+        "contributions": None,
+    }
+    for name in [name for name in said if name in scores.columns]:
+        if scores[name].n_unique() == 1:
+            said[name] = scores[name][0]
+        else:
+            del said[name]
+    return said
+
+
+def _add(connection: Connection, order: PublishOrder, name: str, value: object) -> None:
+    """Adds a column; what it says of the rows that are there is stored once, not row by row, and costs no load."""
+    from psycopg import sql
+
+    column = sql.SQL("ALTER TABLE {} ADD COLUMN {} {}").format(
+        sql.Identifier("mlctl", order.table), sql.Identifier(name), sql.SQL(_OFTEN_CONSTANT[name])
+    )
+    if value is not None:
+        column += sql.SQL(" DEFAULT {}").format(sql.Literal(value))
+    connection.execute(column)
 
 
 def _csv(scores: pl.DataFrame) -> Iterator[bytes]:
@@ -236,6 +275,7 @@ def replace_view(connection: Connection, order: PublishOrder) -> None:
     from psycopg import errors, sql
 
     view = sql.Identifier(order.schema, order.view)
+    _complete(connection, order)
     columns = sql.SQL(", ").join(sql.Identifier(name) for name in (order.entity, *COLUMNS))
     select = sql.SQL("VIEW {} AS SELECT {} FROM {}").format(view, columns, sql.Identifier("mlctl", order.table))
     try:
@@ -254,6 +294,16 @@ def replace_view(connection: Connection, order: PublishOrder) -> None:
     connection.execute(sql.SQL("CREATE {}").format(select))
     for grant in grants:
         connection.execute(grant)
+
+
+def _complete(connection: Connection, order: PublishOrder) -> None:
+    """Adds the columns that tables of earlier versions lack, empty."""
+    from psycopg import sql
+
+    asked = "SELECT FROM pg_attribute WHERE attrelid = to_regclass(%s) AND attname = 'contributions'"
+    if connection.execute(asked, (order.quoted_table,)).fetchone() is None:
+        table = sql.Identifier("mlctl", order.table)
+        connection.execute(sql.SQL("ALTER TABLE {} ADD COLUMN contributions text").format(table))
 
 
 def _grants(connection: Connection, order: PublishOrder) -> list[sql.Composed]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -71,6 +72,14 @@ def test_one_score_for_nearly_everybody_is_held_back():
     assert rules(table([0.5] * 9 + [0.4]), max_one_score_share=0.9) == []
     assert rules(table([0.5] * 10 + [0.4]), max_one_score_share=0.9) == ["one_score"]
     assert rules(table([0.5, 0.5]), max_one_score_share=1.0) == []
+
+
+def test_one_score_that_is_rounded_differently_from_row_to_row_is_held_back():
+    wobbling = [0.92 + 1e-7 * n for n in range(100)]
+    assert rules(table(wobbling), mean=0.92) == ["one_score"]
+    assert rules(table([0.92 + 1e-3 * n for n in range(80)]), mean=0.95) == []
+    # near 0 and near 1 a small step is a large one in the odds
+    assert rules(table([1e-4 * (1 + n / 10) for n in range(100)]), mean=0.0) == []
 
 
 def test_who_the_model_was_not_asked_about_says_nothing_of_the_model():
@@ -172,3 +181,16 @@ def test_a_table_without_the_column_that_a_feature_reads_is_told():
 
     with pytest.raises(DataError, match="no column 'customer_id'"):
         score_everybody(opened(), {**tables, "orders": tables["orders"].drop("customer_id")}, T, NOW)
+
+
+def test_the_features_that_moved_a_score_are_told_where_the_release_says_so():
+    plain = score_everybody(opened(), world(), T, NOW)
+
+    scores = score_everybody(opened(serving={"kind": "batch", "reasons": 2}), world(), T, NOW)
+
+    assert scores.drop("contributions").equals(plain)
+    told = scores["contributions"].to_list()
+    assert told[0] is None  # too new to be scored: no feature moved the prior
+    adds = [json.loads(text)[0]["adds"] for text in told[1:] if text != "[]"]
+    assert adds == sorted(adds)
+    assert adds[0] < 0 < adds[-1]

@@ -16,7 +16,7 @@ import pytest
 
 from mlctl.database import open_database
 from mlctl.errors import ConflictError, DataError, ExternalError, IntegrityError
-from mlctl.generations import PublishOrder, history, live, publish
+from mlctl.generations import PublishOrder, back, history, live, publish
 from mlctl.spec import Database
 
 if TYPE_CHECKING:
@@ -90,8 +90,8 @@ def test_what_was_published_is_what_readers_see(connection: Connection) -> None:
     assert (generation.view, generation.table) == ("public.churn_scores", "mlctl.churn_scores_aaaaaaaaaaaa")
     assert (generation.rows, generation.status, generation.published_at) == (2, "live", NOW)
     assert read(connection, "*") == [
-        ("c1", 1 / 3, "call", "model", 0.75, "rel1", "champion", AS_OF, NOW),
-        ("c2", 0.25, "call", "model", 0.75, "rel1", "champion", AS_OF, NOW),
+        ("c1", 1 / 3, "call", "model", 0.75, "rel1", "champion", AS_OF, NOW, None),
+        ("c2", 0.25, "call", "model", 0.75, "rel1", "champion", AS_OF, NOW, None),
     ]
 
 
@@ -135,6 +135,17 @@ def test_an_earlier_run_published_again_is_shown_again_without_being_written(con
     assert live(connection, "public", "churn") == again
 
 
+def test_a_generation_of_before_there_were_contributions_is_shown_again(connection: Connection) -> None:
+    publish(connection, ORDER, scored({"c1": 0.5}))
+    connection.execute("DROP VIEW churn_scores")
+    connection.execute("ALTER TABLE mlctl.churn_scores_aaaaaaaaaaaa DROP COLUMN contributions")
+    connection.execute("CREATE VIEW churn_scores AS SELECT * FROM mlctl.churn_scores_aaaaaaaaaaaa")
+    publish(connection, SECOND, scored({"c1": 0.75}, contributions=pl.lit("[]")))
+    assert read(connection, "score, contributions") == [(0.75, "[]")]
+    back(connection, ORDER)
+    assert read(connection, "score, contributions") == [(0.5, None)]
+
+
 def test_a_view_that_somebody_dropped_comes_back(connection: Connection) -> None:
     publish(connection, ORDER, scored({"c1": 0.5}))
     connection.execute("DROP VIEW public.churn_scores")
@@ -147,8 +158,8 @@ def test_a_view_that_somebody_dropped_comes_back(connection: Connection) -> None
     ("scores", "why"),
     [
         (scored({"c1": float("nan")}), "check constraint"),
-        (scored({"c1": 1.0000001}), "check constraint"),
-        (scored({"c1": -0.1}), "check constraint"),
+        (scored({"c1": 1.0000001}, confidence=pl.lit(0.9)), "check constraint"),
+        (scored({"c1": -0.1}, confidence=pl.lit(0.9)), "check constraint"),
         (scored({"c1": float("inf")}), "check constraint"),
         (scored({"c1": 0.5}, confidence=pl.lit(float("nan"))), "check constraint"),
         (scored({"c1": None}).drop("reason"), "check constraint"),

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from pydantic import Field
 
 from mlctl.compute import compute, population
+from mlctl.contributions import NAME, contributions
+from mlctl.encoding import encode
 from mlctl.errors import DataError
 from mlctl.findings import Finding
 from mlctl.kinds import Record
@@ -21,6 +23,10 @@ from mlctl.serving import ServingOptions
 
 if TYPE_CHECKING:
     import polars as pl
+
+
+_NEAR: Final = 1e-3
+"""Scores nearer than this share are as good as one: a broken model rounds differently from row to row."""
 
 
 class Audit(Record):
@@ -37,7 +43,7 @@ class Audit(Record):
         description="how far the mean score may lie from the mean in the evaluation; of a number, in its deviations",
     )
     max_one_score_share: float = Field(
-        default=0.9, gt=0, le=1, description="largest share of rows that may have one and the same score"
+        default=0.9, gt=0, le=1, description="largest share of rows that may have one score, or nearly that score"
     )
 
 
@@ -46,9 +52,12 @@ class Options(ServingOptions):
 
     kind: Literal["batch"] = Field(default="batch", description="batch")
     audit: Audit = Field(default_factory=Audit, description="what scores must hold before they are published")
+    reasons: int = Field(
+        default=0, ge=0, le=20, description="features told with each score, those that moved it most; 0: none"
+    )
 
 
-EXAMPLE = {"kind": "batch", "audit": {"min_rows": 1000}}
+EXAMPLE = {"kind": "batch", "audit": {"min_rows": 1000}, "reasons": 3}
 
 
 def score_everybody(
@@ -57,10 +66,12 @@ def score_everybody(
     """The scores table.
 
     Grain: one row per entity known before `as_of`, sorted by key. Columns: the entity's key, score, decision, reason,
-    confidence, release, variant, as_of, scored_at.
+    confidence, release, variant, as_of, scored_at; and contributions, when the release's `serving.reasons` asks for
+    them (`mlctl/contributions.py`), of the rows that the model scored.
 
     Raises:
         DataError: A table lacks a column, or nobody is known.
+        IntegrityError: Contributions are asked for and the release's trees cannot tell them.
     """
     import polars as pl
 
@@ -81,7 +92,13 @@ def score_everybody(
         pl.lit(as_of).cast(pl.Datetime("us", "UTC")).alias(AS_OF),
         pl.lit(now).cast(pl.Datetime("us", "UTC")).alias("scored_at"),
     ]
-    return pl.concat([spine.select(project.entity.key), decided], how="horizontal").with_columns(told)
+    scores = pl.concat([spine.select(project.entity.key), decided], how="horizontal").with_columns(told)
+    options: Any = project.serving
+    if not options.reasons:
+        return scores
+    why = contributions(release, encode(release.encoding, features), options.reasons)
+    # who is too new to be scored got the prior, which no feature moved
+    return scores.with_columns(pl.when(pl.col("reason") != "cold_start").then(why).alias(NAME))
 
 
 def audit(options: Options, scores: pl.DataFrame, expected: Mapping[str, Any], live_rows: int | None) -> list[Finding]:
@@ -118,11 +135,25 @@ def audit(options: Options, scores: pl.DataFrame, expected: Mapping[str, Any], l
         deviations = " deviations" if number else ""
         allowed = f"at most {audit.max_mean_shift}{deviations} from {expected['mean_score']:.3f}, the evaluation's mean"
         limit("mean", shift <= audit.max_mean_shift, f"a mean score of {mean:.3f}", allowed)
-        share = int(by_model.value_counts()["count"].max()) / len(by_model)  # type: ignore[arg-type]
+        share = _one_score_share(by_model, unit if number else None)
         limit(
             "one_score",
             share <= audit.max_one_score_share,
-            f"{share:.0%} of rows with one score",
+            f"{share:.0%} of rows with one score, or nearly that one",
             f"at most {audit.max_one_score_share:.0%}",
         )
     return findings
+
+
+def _one_score_share(scores: pl.Series, unit: float | None) -> float:
+    """The share of rows with the commonest score, or with one so near the middle one that nobody would rank by it.
+
+    Args:
+        scores: Without missing ones.
+        unit: The deviation of a number; None for a probability, which is near another by the odds.
+    """
+    middle = float(scores.median())  # type: ignore[arg-type]
+    wide = unit if unit is not None else min(middle, 1 - middle)
+    near = float(((scores - middle).abs() <= _NEAR * wide).mean())  # type: ignore[arg-type]
+    same = int(scores.value_counts()["count"].max()) / len(scores)  # type: ignore[arg-type]
+    return max(near, same)

@@ -31,7 +31,7 @@ discovery
 drafting
 label_draft
 compute impact
-partition encoding splits calibration policy ladder
+partition encoding splits calibration policy ladder shapley
 fitting dependence
 tiles
 history engines
@@ -40,7 +40,7 @@ gates
 waivers
 release
 releases
-probes slices
+probes slices contributions
 serving
 stages
 publishing
