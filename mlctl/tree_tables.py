@@ -137,8 +137,8 @@ def _add(trees: list[_Tree], matrix: np.ndarray[Any, Any], sums: np.ndarray[Any,
     import numpy as np
 
     columns = np.ascontiguousarray(matrix.T, dtype=np.float32)
-    missing = np.isnan(columns)
-    has_missing = missing.any(axis=1)
+    missing: np.ndarray[Any, Any] = np.isnan(columns)
+    has_missing: np.ndarray[Any, Any] = missing.any(axis=1)
     for tree in trees:
         code = np.zeros(columns.shape[1], dtype=np.uint8)
         for bit, (column, threshold, missing_below) in enumerate(tree.questions):
