@@ -138,7 +138,7 @@ def _add(trees: list[_Tree], matrix: np.ndarray[Any, Any], sums: np.ndarray[Any,
 
     columns = np.ascontiguousarray(matrix.T, dtype=np.float32)
     missing: np.ndarray[Any, Any] = np.isnan(columns)
-    has_missing: np.ndarray[Any, Any] = missing.any(axis=1)
+    has_missing = np.asarray(missing.any(axis=1))
     for tree in trees:
         code = np.zeros(columns.shape[1], dtype=np.uint8)
         for bit, (column, threshold, missing_below) in enumerate(tree.questions):
