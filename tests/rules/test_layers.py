@@ -23,7 +23,7 @@ scores_table
 generations
 sources checks features models metrics
 events
-snapshot guesses
+snapshot guesses tree_tables
 windows plan intervals runtime schema_drift profile curves
 joins plots
 questions
