@@ -46,7 +46,7 @@ from tests.test_spec import VALID
 
 ROWS, COLUMNS = 2_000_000, 30
 TO_SQL_ROWS = 100_000
-LEAST_SHARE, LEAST_TIMES = 0.25, 3.0
+LEAST_SHARE, LEAST_TIMES = 0.2, 3.0
 NAMES = tuple(f"f{place:02d}" for place in range(COLUMNS))
 AS_OF = datetime(2026, 1, 1, tzinfo=UTC)
 
