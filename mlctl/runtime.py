@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final
 
+from mlctl import tree_tables
 from mlctl.errors import IntegrityError, first_line, listed
 from mlctl.models import Fitted
 
@@ -21,15 +22,19 @@ Scorer = Callable[["np.ndarray[Any, Any]"], "np.ndarray[Any, Any]"]
 BATCH_ROWS: Final = 65_536
 """Rows scored at once, which bounds the memory whatever the size of the table."""
 
+MANY_ROWS: Final = 10_000
+"""Rows from which on tables of small trees are made."""
+
 _DOMAINS: Final = frozenset({"", "ai.onnx", "ai.onnx.ml"})
 _SILENT_BELOW: Final = 3
 """ONNX Runtime's severity `error`: it warns of things on stderr that concern nobody here."""
 
 
-def scorer(onnx: bytes, threads: int = 2) -> Scorer:
+def scorer(onnx: bytes, threads: int = 1) -> Scorer:
     """A loaded graph as a function from float32 rows (rows, columns) to float32 scores (rows,) or (rows, classes).
 
-    The function may be called from several threads at once. Scores do not depend on `threads` nor on the batches.
+    The function may be called from several threads at once. On one thread a row's score does not depend on the rows
+    beside it; more threads sum up the trees in another order, which the last bits of a score show.
 
     Raises:
         IntegrityError: ONNX Runtime cannot load the graph.
@@ -47,11 +52,21 @@ def scorer(onnx: bytes, threads: int = 2) -> Scorer:
     except Exception as error:  # ONNX Runtime's errors share no class but this one
         raise _refused(f"ONNX Runtime cannot load it: {first_line(error)}") from error
 
+    made: list[Scorer | None] = []
+
+    def by_tables() -> Scorer | None:
+        if not made:
+            made.append(tree_tables.scorer(onnx))
+        return made[0]
+
     # the graph's own shape: [rows], or [rows, classes]
     classes = session.get_outputs()[0].shape[1:]
 
     def score(matrix: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         rows = np.ascontiguousarray(matrix, dtype=np.float32)
+        # the same bits; making the tables takes as long as some thousand rows
+        if threads == 1 and len(rows) >= MANY_ROWS and (fast := by_tables()) is not None:
+            return fast(rows)
         scores = np.empty((len(rows), *classes), dtype=np.float32)
         for start in range(0, len(rows), BATCH_ROWS):
             batch = rows[start : start + BATCH_ROWS]
@@ -61,7 +76,7 @@ def scorer(onnx: bytes, threads: int = 2) -> Scorer:
     return score
 
 
-def score_onnx(onnx: bytes, matrix: np.ndarray[Any, Any], threads: int = 2) -> np.ndarray[Any, Any]:
+def score_onnx(onnx: bytes, matrix: np.ndarray[Any, Any], threads: int = 1) -> np.ndarray[Any, Any]:
     """The scores float32 (rows,) or (rows, classes) of float32 rows (rows, columns).
 
     Loads the graph anew: keep a `scorer` for many calls.

@@ -170,7 +170,10 @@ def _graph(booster: Booster, table: TrainingTable, start: float) -> bytes:
 
 
 def _nodes(number: int, tree: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """One tree's nodes from the root down; of a leaf, `values` is what it adds to the log odds."""
+    """One tree's nodes from the root down; of a leaf, `values` is what it adds to the log odds.
+
+    `hitrates` is the weight of the training rows that passed: ONNX Runtime ignores it, contributions are made of it.
+    """
     waiting = [0]
     while waiting:
         at = waiting.pop()
@@ -187,4 +190,5 @@ def _nodes(number: int, tree: dict[str, Any]) -> Iterator[dict[str, Any]]:
             "truenodeids": 0 if leaf else left,
             "falsenodeids": 0 if leaf else right,
             "missing_value_tracks_true": 0 if leaf else tree["default_left"][at],
+            "hitrates": tree["sum_hessian"][at],
         }

@@ -22,8 +22,8 @@ database
 scores_table
 generations
 sources checks features models metrics
-events
-snapshot guesses tree_tables
+events tree_tables
+snapshot guesses
 windows plan intervals runtime schema_drift profile curves
 joins plots
 questions
