@@ -17,11 +17,12 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from mlctl import config, database, kinds, ladder, splits, tuned
 from mlctl.errors import ConfigError, Fault
-from mlctl.files import canonical_json, lock, sha256_of
+from mlctl.files import canonical_json, lock, sha256_of, write_bytes
 from mlctl.spec import Project
 from mlctl.stages._rows import classes, part
 from mlctl.trials import Ground
@@ -121,8 +122,6 @@ def _identity(places: Places, project: Project, space: Mapping[str, Any]) -> str
 @contextmanager
 def _storage(places: Places, project: Project, study_id: str) -> Iterator[tuple[Any, AbstractContextManager[None]]]:
     """Where the study lies, and the lock that lets one process at a time begin a generation."""
-    from pathlib import Path
-
     import optuna
     from optuna.storages.journal import JournalFileBackend
 
@@ -131,6 +130,7 @@ def _storage(places: Places, project: Project, study_id: str) -> Iterator[tuple[
         folder = places.state / "tune"
         folder.mkdir(parents=True, exist_ok=True)
         with lock(folder / f"{study_id}.lock", f"the study {study_id} of projects/{places.name}"):
+            _clear(folder / f"{study_id}.journal")
             storage = optuna.storages.JournalStorage(JournalFileBackend(str(folder / f"{study_id}.journal")))
             yield storage, nullcontext()
         return
@@ -143,6 +143,20 @@ def _storage(places: Places, project: Project, study_id: str) -> Iterator[tuple[
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             rdb = optuna.storages.RDBStorage(url, heartbeat_interval=_STALE_S // 4, grace_period=_STALE_S)
         yield rdb, alone
+
+
+def _clear(journal: Path) -> None:
+    """Removes what a killed process left: Optuna's own lock, which it would wait for, and a line cut in the middle.
+
+    Only to be called by the one process that holds the study.
+    """
+    journal.with_name(f"{journal.name}.lock").unlink(missing_ok=True)
+    if not journal.is_file():
+        return
+    whole = journal.read_bytes()
+    kept = whole[: whole.rfind(b"\n") + 1]
+    if kept != whole:
+        write_bytes(journal, kept)
 
 
 class _one_at_a_time:  # noqa: N801 - reads as a phrase in `with`
