@@ -32,6 +32,7 @@ def test_the_view_has_the_promised_columns(finished_workspace: Path) -> None:
 
     assert [name for (name,) in rows] == [
         "customer_id", "score", "decision", "reason", "confidence", "release", "variant", "as_of", "scored_at",
+        "contributions",
     ]  # fmt: skip
 
 
