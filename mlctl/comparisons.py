@@ -5,15 +5,16 @@ Holm, "A Simple Sequentially Rejective Multiple Test Procedure", Scandinavian Jo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from mlctl.intervals import bootstrap, paired, sorted_order
+from mlctl.metrics import Measure
+
 if TYPE_CHECKING:
     import numpy as np
-
-Measure = Callable[["np.ndarray[Any, Any]", "np.ndarray[Any, Any]", "np.ndarray[Any, Any]"], float]
 
 _HALF_WIDTHS: Final = 2 * NormalDist().inv_cdf(0.975)
 """Standard errors in a 95 % interval."""
@@ -41,18 +42,31 @@ def chance_of_worse(value: float, low: float, high: float, limit: float, better:
     return 1.0 - NormalDist().cdf(beyond / ((high - low) / _HALF_WIDTHS))
 
 
+def corrected(chances: Sequence[float] | np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """P-values corrected for their number: all that are below a level are so by chance at most so often.
+
+    Returns:
+        float64 array (tests,), in the order given, at most 1.
+
+    >>> corrected([0.01, 0.04, 0.03]).tolist()
+    [0.03, 0.06, 0.06]
+    """
+    import numpy as np
+
+    values = np.asarray(chances, dtype=np.float64)
+    order = np.argsort(values, kind="stable")
+    found = np.empty_like(values)
+    found[order] = np.minimum(np.maximum.accumulate(values[order] * np.arange(len(values), 0, -1)), 1.0)
+    return found
+
+
 def holm(chances: Sequence[float], level: float = 0.05) -> list[bool]:
     """Which p-values are small enough that all of them together err at most in a share `level` of cases.
 
     >>> holm([0.01, 0.04, 0.03])
     [True, False, False]
     """
-    stands = [False] * len(chances)
-    for rank, index in enumerate(sorted(range(len(chances)), key=lambda position: chances[position])):
-        if chances[index] > level / (len(chances) - rank):
-            break
-        stands[index] = True
-    return stands
+    return [bool(chance <= level) for chance in corrected(chances)]
 
 
 def differences(
@@ -78,24 +92,20 @@ def differences(
     """
     import numpy as np
 
-    from mlctl.intervals import interval
+    truth, score = rows["truth"], rows["score"]
+    order = sorted_order(score)
 
-    score = rows["score"]
-    order = np.argsort(score, kind="stable") if score.ndim == 1 else np.arange(len(score))
-    truth, score, entity = (rows[name][order] for name in ("truth", "score", "entity"))
-    masks = {name: mask[order] for name, mask in members.items()}
-    units = int(entity.max(initial=-1)) + 1
-    generator = np.random.Generator(np.random.PCG64(seed))
-    drawn: dict[str, list[float]] = {name: [] for name in masks}
-    plain = {name: measure(truth[mask], score[mask], np.ones(int(mask.sum()))) for name, mask in masks.items()}
-    for _ in range(resamples):
-        counts = np.bincount(generator.integers(0, max(units, 1), size=units), minlength=units).astype(np.float64)
-        weight = counts[entity]
-        for name, mask in masks.items():
-            drawn[name].append(measure(truth[mask], score[mask], weight[mask]))
+    def of_group(mask: np.ndarray[Any, Any]) -> Measure:
+        placed = mask[order]
+        return lambda *told: measure(*(part[placed] for part in told))
+
+    measures = {name: of_group(mask) for name, mask in members.items()}
+    drawn = bootstrap(truth, {"": score}, measures, groups=rows["entity"], resamples=resamples, seed=seed)[""]
+    ones = np.ones(len(truth))
+    plain = {name: measure(truth[mask], score[mask], ones[mask]) for name, mask in members.items()}
     found = []
-    for one, other in combinations(masks, 2):
-        low, high = interval([a - b for a, b in zip(drawn[one], drawn[other], strict=True)])
+    for one, other in combinations(members, 2):
+        low, high = paired(drawn[one], drawn[other])
         values = {"value": plain[one] - plain[other], "low": low, "high": high}
         told = {name: float(value) if np.isfinite(value) else None for name, value in values.items()}
         found.append({"groups": [one, other], **told})

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from mlctl.errors import MlctlError
     from mlctl.flow import Run
     from mlctl.generations import Generation
-    from mlctl.publishing import Tell
     from mlctl.scaffold import Made
+    from mlctl.stages import Tell
 
 
 @cache

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from mlctl.compute import evaluated
 from mlctl.errors import DataError
-from mlctl.policy import Policy, both
+from mlctl.policy import Policy, both, possible
 from mlctl.spec import Decide, Task
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class Decider:
         if confidence is not None:
             unsure = ~(confidence >= self.policy.min_confidence)
             if self.policy.set_level is not None:
-                unsure = (both(scores) >= self.policy.set_level).sum(axis=1) != 1
+                unsure = possible(scores, self.policy.set_level) != 1
         falls_back = pl.Series(is_cold | unsure)
         told = pl.DataFrame({"model": self._by_model(scores), "other": self._fallback(features)})
         decision = told.select(pl.when(falls_back).then("other").otherwise("model")).to_series()
@@ -78,9 +78,7 @@ class Decider:
                 "score": scores.max(axis=1) if self.task == "multiclass" else scores,
                 "decision": decision,
                 "reason": pl.Series(reasons.tolist(), dtype=pl.String),
-                "confidence": pl.Series(None if confidence is None else confidence, dtype=pl.Float64)
-                if confidence is not None
-                else pl.Series([None], dtype=pl.Float64).new_from_index(0, len(scores)),
+                "confidence": _nothing(len(scores)) if confidence is None else pl.Series(confidence, dtype=pl.Float64),
             }
         )
 
@@ -107,14 +105,15 @@ class Decider:
             chosen = said.cast(pl.String)
         else:
             yes = said if said.dtype == pl.Boolean else said.cast(pl.Float64) >= self.policy.threshold
-            chosen = pl.select(
-                pl.when(yes.is_null())
-                .then(None)
-                .when(yes)
-                .then(pl.lit(self.words.above))
-                .otherwise(pl.lit(self.words.below))
-            ).to_series()
+            chosen = yes.replace_strict({True: self.words.above, False: self.words.below}, default=None)
         return chosen.fill_null(self.words.fallback)
+
+
+def _nothing(rows: int) -> pl.Series:
+    """No confidence, for each row."""
+    import polars as pl
+
+    return pl.Series([None], dtype=pl.Float64).new_from_index(0, rows)
 
 
 def cold(policy: Decide, features: pl.DataFrame) -> pl.Series:

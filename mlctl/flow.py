@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,12 +10,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-from mlctl import config, dvc, lineage, snapshot, waivers
+from mlctl import config, dvc, git, lineage, snapshot, waivers
 from mlctl.errors import EXIT_REFUSED, ConfigError, MlctlError, Relayed
 from mlctl.files import lock, read_json, without_secrets
-from mlctl.publishing import Published, Tell, publish
+from mlctl.publishing import Published, publish
 from mlctl.spec import Project
-from mlctl.stages import ORDER, Report
+from mlctl.stages import ORDER, Report, Tell
 from mlctl.times import moment_text
 from mlctl.workspace import Places
 
@@ -241,20 +240,9 @@ def _told(
         stages=done.stages,
         gate=tuple(gate["rules"]),
         metrics=read_json(metrics),
-        committed=_committed(metrics) if overrides else {},
+        committed=git.json_at("HEAD", metrics) if overrides else {},
         refused=not gate["passed"],
         published=published,
         release=release,
         seconds=time.monotonic() - started,
     )
-
-
-def _committed(path: Path) -> dict[str, Any]:
-    """A JSON file as it is in the last commit; empty when it is not in it."""
-    import json
-
-    done = subprocess.run(["git", "show", f"HEAD:./{path.as_posix()}"], capture_output=True, text=True, check=False)
-    try:
-        return dict(json.loads(done.stdout)) if done.returncode == 0 else {}
-    except ValueError:
-        return {}

@@ -5,12 +5,11 @@ Only what is committed is read (`metrics/gate.json` and `metrics/evaluation.json
 
 from __future__ import annotations
 
-import json
-import subprocess
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from mlctl import git
 from mlctl.errors import ConfigError
 from mlctl.gates import EVERYBODY
 from mlctl.workspace import Places
@@ -47,11 +46,11 @@ def at_revision(places: Places, revision: str) -> dict[str, Any]:
     Raises:
         ConfigError: Git knows no such revision, or this is no git checkout.
     """
-    if revision.startswith("-") or _git("rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}") is None:
+    if revision.startswith("-") or git.said("rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}") is None:
         raise ConfigError.bad_argument(
             f"--against {revision}", "git knows no such revision here", "git fetch, or name a branch, tag or commit"
         )
-    return {name: _committed(places, revision, name) for name in ("gate", "evaluation")}
+    return {name: git.json_at(revision, places.metrics / f"{name}.json") for name in ("gate", "evaluation")}
 
 
 def compared(places: Places, gate: Mapping[str, Any], revision: str) -> dict[str, Any]:
@@ -123,20 +122,3 @@ def _value(before: Mapping[str, Any], group: str, metric: str) -> float | None:
     else:
         value = before["evaluation"].get(metric) if group == EVERYBODY else None
     return float(value) if isinstance(value, int | float) else None
-
-
-def _committed(places: Places, revision: str, name: str) -> dict[str, Any]:
-    path = places.metrics / f"{name}.json"
-    text = _git("show", f"{revision}:./{path.as_posix()}")
-    try:
-        return dict(json.loads(text)) if text is not None else {}
-    except ValueError:
-        return {}
-
-
-def _git(*arguments: str) -> str | None:
-    try:
-        done = subprocess.run(["git", *arguments], capture_output=True, timeout=20, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout.decode("utf-8", errors="replace") if done.returncode == 0 else None

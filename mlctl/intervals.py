@@ -9,14 +9,14 @@ Efron and Tibshirani, "An Introduction to the Bootstrap" (1993), chapters 8 (str
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     import numpy as np
 
-Measure = Callable[["np.ndarray[Any, Any]", "np.ndarray[Any, Any]", "np.ndarray[Any, Any]"], float]
+    from mlctl.metrics import Measure
 
 _THREADS: Final = 2
 _AT_ONCE: Final = 16
@@ -52,10 +52,7 @@ def bootstrap(  # noqa: PLR0913 - two of them are named at the call
     codes = None if groups is None else np.unique(groups, return_inverse=True)[1]
     units = len(truth) if codes is None else int(codes.max(initial=-1)) + 1
     # Sorted once here, so that no metric has to sort again in any resample.
-    orders = {
-        model: np.argsort(score, kind="stable") if score.ndim == 1 else np.arange(len(score))
-        for model, score in score_by_model.items()
-    }
+    orders = {model: sorted_order(score) for model, score in score_by_model.items()}
     sorted_rows = {
         model: (np.asarray(truth, np.float64)[orders[model]], np.asarray(score, np.float64)[orders[model]])
         for model, score in score_by_model.items()
@@ -82,6 +79,13 @@ def bootstrap(  # noqa: PLR0913 - two of them are named at the call
         model: {metric: [one[place][at] for one in found] for at, metric in enumerate(measures)}
         for place, model in enumerate(score_by_model)
     }
+
+
+def sorted_order(score: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """The order in which a measure in `bootstrap` gets the rows: rising scores; of several classes as they are."""
+    import numpy as np
+
+    return np.argsort(score, kind="stable") if score.ndim == 1 else np.arange(len(score))
 
 
 def interval(values: Sequence[float], level: float = 0.95) -> tuple[float, float]:

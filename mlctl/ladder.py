@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from mlctl import intervals
+from mlctl.metrics import Measure
 
 if TYPE_CHECKING:
     import numpy as np
@@ -51,7 +52,7 @@ class Rung:
 def climb(
     truth: np.ndarray[Any, Any],
     scores: Mapping[str, np.ndarray[Any, Any]],
-    metric: tuple[intervals.Measure, str],
+    metric: tuple[Measure, str],
     groups: np.ndarray[Any, Any],
 ) -> list[Rung]:
     """Every rung from simple to complex, and whether it earned its place.

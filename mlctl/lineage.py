@@ -6,13 +6,13 @@ committing the artefact's own pointers does not change its lineage. Uncommitted 
 
 from __future__ import annotations
 
-import subprocess
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
 import mlctl
+from mlctl import git
 from mlctl.files import sha256_of
 
 LIBRARIES: Final = ("polars", "numpy", "scikit-learn", "xgboost", "onnx", "onnxruntime")
@@ -37,13 +37,14 @@ def of_project(name: str, dataset: str, params: str) -> dict[str, Any]:
         dataset: Hash of the snapshot.
         params: Hash of the composed configuration.
     """
+    return {"dataset": dataset, "params": params, "git": git_state(name), "mlctl": code(), **surroundings()}
+
+
+def surroundings() -> dict[str, Any]:
+    """The versions of `python` and of the `libraries` that make bytes."""
     import platform
 
     return {
-        "dataset": dataset,
-        "params": params,
-        "git": git_state(name),
-        "mlctl": code(),
         "python": ".".join(platform.python_version_tuple()[:2]),
         "libraries": {library: version(library) for library in LIBRARIES},
     }
@@ -62,15 +63,7 @@ def git_state(name: str) -> dict[str, Any]:
         )
         if Path(path).exists()
     ]
-    sha = _git("log", "-1", "--format=%H", "--", *inputs)
+    sha = (git.said("log", "-1", "--format=%H", "--", *inputs) or "").strip()
     if not sha:
         return {"sha": None, "dirty": True}
-    return {"sha": sha, "dirty": bool(_git("status", "--porcelain", "--", *inputs))}
-
-
-def _git(*arguments: str) -> str:
-    try:
-        done = subprocess.run(["git", *arguments], capture_output=True, text=True, timeout=20, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return done.stdout.strip() if done.returncode == 0 else ""
+    return {"sha": sha, "dirty": bool((git.said("status", "--porcelain", "--", *inputs) or "").strip())}

@@ -74,7 +74,7 @@ def choose(decide: Decide, task: Task, truth: np.ndarray[Any, Any], score: np.nd
     curve = _coverage(confidence, wrong)
     if decide.conformal is not None:
         level = _set_level(decide.conformal, truth, score)
-        alone = float((_possible(score, level) == 1).mean())
+        alone = float((possible(score, level) == 1).mean())
         how.append(f"sets that miss {decide.conformal:.1%}: one outcome alone for {alone:.1%} of rows held out")
         return Policy(threshold, 0.0, level, tuple(how), curve)
     lowest = decide.min_confidence
@@ -175,7 +175,7 @@ def _set_level(miss: float, truth: np.ndarray[Any, Any], score: np.ndarray[Any, 
     return float(np.sort(of_truth)[rank - 1]) if rank >= 1 else 0.0
 
 
-def _possible(score: np.ndarray[Any, Any], level: float) -> np.ndarray[Any, Any]:
+def possible(score: np.ndarray[Any, Any], level: float) -> np.ndarray[Any, Any]:
     """How many outcomes are possible: int array (rows,)."""
     count: np.ndarray[Any, Any] = (both(score) >= level).sum(axis=1)
     return count

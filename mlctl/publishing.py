@@ -5,7 +5,7 @@ What readers see is one generation, whole, and changes in one short transaction 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -18,15 +18,13 @@ from mlctl.generations import Generation, PublishOrder
 from mlctl.release import Release, open_release, read_manifest
 from mlctl.serving import batch
 from mlctl.spec import Project
+from mlctl.stages import Tell
 from mlctl.stages.features import checked_tables
 from mlctl.times import moment_text
 from mlctl.workspace import Places
 
 if TYPE_CHECKING:
     import polars as pl
-
-Tell = Callable[[str, str], None]
-"""Hears (`stage`, one line about it) as work goes on; an empty line says that the stage began."""
 
 
 @dataclass(frozen=True)

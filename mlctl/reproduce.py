@@ -12,25 +12,20 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from mlctl import dvc, lineage, snapshot
+from mlctl import dvc, git, lineage, snapshot
 from mlctl.errors import ConfigError, ExternalError, IntegrityError, Relayed
-from mlctl.files import lock, read_json
+from mlctl.files import lock, read_json, sha256_of_file
 from mlctl.release import FILES, read_manifest
-from mlctl.stages import ORDER
-from mlctl.stages.package import digests
+from mlctl.stages import ORDER, Tell, package
 from mlctl.workspace import DATA, STATE, Places
 
-Tell = Callable[[str, str], None]
-
 _SCRATCH: Final = STATE / "reproduce"
-_MADE: Final = ("checked", "features", "frozen", "model", "evaluation", "release")
-"""Folders in the order in which their files are made."""
 _RUN: Final = "from mlctl.cli import main; main()"
 
 
@@ -89,6 +84,8 @@ def reproduce(places: Places, folder: Path, tell: Tell) -> Reproduced:
 
 
 def _commit(folder: Path, made_from: Mapping[str, Any]) -> str:
+    if git.said("--version") is None:
+        raise ConfigError("git cannot be run", next_step="install git")
     sha, dirty = made_from["git"]["sha"], made_from["git"]["dirty"]
     next_step = "commit, then mlctl run: the lineage then names a commit that holds what it is made from"
     if sha is None:
@@ -96,14 +93,14 @@ def _commit(folder: Path, made_from: Mapping[str, Any]) -> str:
     if dirty:
         why = f"it was sealed with changes that commit {sha[:12]} does not hold"
         raise IntegrityError.refused(str(folder), why, next_step)
-    if _git("cat-file", "-e", f"{sha}^{{commit}}") is None:
+    if git.said("cat-file", "-e", f"{sha}^{{commit}}") is None:
         raise IntegrityError.missing(f"the commit {sha[:12]} of the lineage", "git fetch --unshallow (or git fetch)")
     return str(sha)
 
 
 def _other_libraries(made_from: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
     """Libraries and Python, where another version is here than was then: (then, here)."""
-    now = lineage.of_project("", "", "")
+    now = lineage.surroundings()
     then = {**made_from["libraries"], "python": made_from["python"]}
     here = {**now["libraries"], "python": now["python"]}
     return {name: (old, str(here.get(name))) for name, old in then.items() if here.get(name) != old}
@@ -114,13 +111,13 @@ def _worktree(scratch: Path, sha: str) -> Iterator[None]:
     """A checkout of a commit; what a killed run left is removed first, and it is gone afterwards."""
 
     def remove() -> None:
-        _git("worktree", "remove", "--force", "--force", str(scratch))
+        git.said("worktree", "remove", "--force", "--force", str(scratch), timeout_s=None)
         shutil.rmtree(scratch, ignore_errors=True)
-        _git("worktree", "prune")
+        git.said("worktree", "prune", timeout_s=None)
 
     remove()
     scratch.parent.mkdir(parents=True, exist_ok=True)
-    if _git("worktree", "add", "--quiet", "--detach", str(scratch), sha) is None:
+    if git.said("worktree", "add", "--quiet", "--detach", str(scratch), sha, timeout_s=None) is None:
         raise ExternalError.git("worktree add", f"commit {sha[:12]} cannot be checked out to {scratch}")
     try:
         yield
@@ -140,9 +137,9 @@ def _bring_data(places: Places, scratch: Path, version: str) -> None:
         shutil.copytree(places.data, scratch / places.data, dirs_exist_ok=True)
         shutil.copy("data.dvc", scratch / "data.dvc")
         return
-    found = _git("log", "--format=%H", "-S", version, "--", "data.dvc") or ""
+    found = git.said("log", "--format=%H", "-S", version, "--", "data.dvc", timeout_s=None) or ""
     for commit in found.split():
-        pinned = _git("show", f"{commit}:data.dvc")
+        pinned = git.said("show", f"{commit}:data.dvc")
         if pinned is not None and version in pinned:
             (scratch / "data.dvc").write_text(pinned, encoding="utf-8")
             dvc.checkout(scratch, "data.dvc", Path(".dvc/cache").resolve())
@@ -183,7 +180,8 @@ def _compared(
     there = read_manifest(scratch / places.release, "mlctl package")
     wanted = {**manifest["stages"], **{f"release/{name}": manifest["files"][name] for name in FILES}}
     found = {**there["stages"], **{f"release/{name}": there["files"][name] for name in FILES}}
-    in_order = sorted({**wanted, **found}, key=lambda name: _MADE.index(name.partition("/")[0]))
+    order = [made.name for made in (*package.made(places), places.release)]
+    in_order = sorted({**wanted, **found}, key=lambda name: order.index(name.partition("/")[0]))
     first = next((name for name in in_order if wanted.get(name) != found.get(name)), None)
     same = sum(found.get(name) == digest for name, digest in wanted.items())
     why = "" if first is None else _difference(places, folder, scratch, first, wanted)
@@ -199,7 +197,7 @@ def _difference(places: Places, folder: Path, scratch: Path, name: str, wanted: 
         return "it was not made"
     if name not in wanted:
         return "it was not there then"
-    if not ours.is_file() or digests(ours.parent).get(ours.name) != wanted[name]:
+    if not ours.is_file() or sha256_of_file(ours) != wanted[name]:
         return "the original is no longer here, so it cannot be said what differs in it"
     if ours.suffix == ".parquet":
         return _columns(ours, theirs)
@@ -230,12 +228,3 @@ def _leaves(data: Any, key: str = "") -> Iterator[tuple[str, str]]:
             yield from _leaves(value, f"{key}.{place}")
     else:
         yield key, repr(data)
-
-
-def _git(*arguments: str) -> str | None:
-    """What git prints; None when it refuses."""
-    try:
-        done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)
-    except OSError as error:
-        raise ConfigError("git cannot be run", why=str(error), next_step="install git") from error
-    return done.stdout if done.returncode == 0 else None

@@ -7,6 +7,7 @@ production alike.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Final
 
 from mlctl import tree_tables
@@ -52,13 +53,7 @@ def scorer(onnx: bytes, threads: int = 1) -> Scorer:
     except Exception as error:  # ONNX Runtime's errors share no class but this one
         raise _refused(f"ONNX Runtime cannot load it: {first_line(error)}") from error
 
-    made: list[Scorer | None] = []
-
-    def by_tables() -> Scorer | None:
-        if not made:
-            made.append(tree_tables.scorer(onnx))
-        return made[0]
-
+    by_tables = cache(partial(tree_tables.scorer, onnx))
     # the graph's own shape: [rows], or [rows, classes]
     classes = session.get_outputs()[0].shape[1:]
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from mlctl import encoding, fitting, intervals, kinds, runtime, splits
+from mlctl import splits
+from mlctl.metrics import Measure, measuring
 from mlctl.spec import Project
-from mlctl.stages._rows import encoding_of, table
+from mlctl.stages._rows import scored
 
 if TYPE_CHECKING:
     import numpy as np
@@ -38,11 +38,9 @@ class Ground:
     metric: str
     space: Mapping[str, Mapping[str, Any]]
 
-    def measure(self) -> tuple[intervals.Measure, str]:
+    def measure(self) -> tuple[Measure, str]:
         """The metric that decides, and which side is better."""
-        options = self.project.metrics[self.metric]
-        module = kinds.load("metrics", options.kind)
-        return partial(module.measure, options), module.BETTER
+        return measuring(self.project.metrics[self.metric])
 
     def held_out(
         self, options: Any, share: float = 1.0, hear: Callable[[int, float], bool] | None = None
@@ -55,10 +53,8 @@ class Ground:
         truth, (measure, _) = self.truth(), self.measure()
         for number, (teaches, judges) in enumerate(self.parts):
             taught = self.rows.filter(_thinned(self.project, self.rows, teaches, share))
-            learnt = encoding_of(self.project, options, taught.select(self.columns), self.known)
-            fitted = fitting.fit(options, table(self.project, learnt, taught, self.columns, self.known))
-            asked = encoding.encode(learnt, self.rows.filter(judges).select(self.columns))
-            scores[judges] = runtime.score_onnx(fitted.onnx, asked)
+            asked = self.rows.filter(judges)
+            scores[judges] = scored(self.project, options, taught, asked, (self.columns, self.known))
             value = measure(truth[judges], scores[judges], np.ones(int(judges.sum())))
             if hear is not None and hear(number, value):
                 return None

@@ -22,8 +22,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from mlctl import config, database, kinds, ladder, splits, tuned
 from mlctl.errors import ConfigError, Fault
-from mlctl.files import canonical_json, lock, sha256_of, write_bytes
+from mlctl.files import canonical_json, lock, read_json, sha256_of, write_bytes
 from mlctl.spec import Project
+from mlctl.stages import Tell
 from mlctl.stages._rows import classes, part
 from mlctl.trials import Ground
 from mlctl.workspace import Places
@@ -31,8 +32,6 @@ from mlctl.workspace import Places
 if TYPE_CHECKING:
     import numpy as np
     import optuna
-
-Tell = Callable[[str, str], None]
 
 GENERATION: Final = 4
 _SHARES: Final = (0.125, 0.25, 0.5, 1.0)
@@ -111,8 +110,6 @@ def _space(project: Project) -> dict[str, dict[str, Any]]:
 
 
 def _identity(places: Places, project: Project, space: Mapping[str, Any]) -> str:
-    from mlctl.files import read_json
-
     made = read_json(places.features / "report.json")
     fixed = {key: value for key, value in project.model.model_dump(mode="json").items() if key not in space}
     said = [places.name, made["train"]["sha256"], fixed, dict(space), next(iter(project.metrics)), project.tune.seed]
@@ -232,6 +229,10 @@ def _renewed(study: optuna.Study, trial: Any) -> None:
     from optuna.trial import TrialState
 
     study.tell(trial.number, state=TrialState.FAIL)
+    _put_up_again(study, trial)
+
+
+def _put_up_again(study: optuna.Study, trial: Any) -> None:
     study.enqueue_trial(trial.system_attrs["fixed_params"], user_attrs=trial.user_attrs)
 
 
@@ -244,7 +245,7 @@ def _wait_for_others(study: optuna.Study) -> None:
     for trial in study.get_trials(deepcopy=False):
         before = stale.get(trial.number)
         if before is not None and before.state.name == "RUNNING" and trial.state.name == "FAIL":
-            study.enqueue_trial(trial.system_attrs["fixed_params"], user_attrs=trial.user_attrs)
+            _put_up_again(study, trial)
 
 
 def _begin_generation(study: optuna.Study, ground: Ground, count: int) -> None:

@@ -12,7 +12,6 @@ when a waiver comes, changes or ends.
 from __future__ import annotations
 
 import re
-import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -21,6 +20,7 @@ from typing import Any, Final
 
 from pydantic import Field, TypeAdapter, ValidationError
 
+from mlctl import git
 from mlctl.errors import ConfigError, Fault, did_you_mean, listed
 from mlctl.gate_rules import EACH
 from mlctl.gates import Verdict
@@ -237,12 +237,12 @@ def _unsigned(waiver: Waiver, commits: Sequence[Mapping[str, str] | None], path:
 
 def _blame(path: Path) -> tuple[bool, dict[int, dict[str, str]]]:
     """Whether this is a git checkout, and by line the commit that touched it last."""
-    shallow = _git("rev-parse", "--is-shallow-repository")
+    shallow = git.said("rev-parse", "--is-shallow-repository")
     if shallow is None:
         return False, {}
     # what is in the file now, so that an edit that is not committed shows as nobody's
     # and no commit left out that somebody's own settings ignore
-    text = _git("blame", "--line-porcelain", "--ignore-revs-file=", "--", str(path)) or ""
+    text = git.said("blame", "--line-porcelain", "--ignore-revs-file=", "--", str(path)) or ""
     commits: dict[int, dict[str, str]] = {}
     commit: dict[str, str] = {}
     for line in text.split("\n"):
@@ -255,11 +255,3 @@ def _blame(path: Path) -> tuple[bool, dict[int, dict[str, str]]]:
             if key == "boundary" and shallow.strip() == "true":
                 commit["shallow"] = "yes"
     return True, commits
-
-
-def _git(*arguments: str) -> str | None:
-    try:
-        done = subprocess.run(["git", *arguments], capture_output=True, timeout=20, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout.decode("utf-8", errors="replace") if done.returncode == 0 else None

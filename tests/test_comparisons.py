@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mlctl.comparisons import chance_of_worse, differences, holm
+from mlctl.comparisons import chance_of_worse, corrected, differences, holm
 
 
 def test_twenty_groups_at_the_very_limit_are_refused_by_chance_in_one_case_of_twenty():
@@ -88,3 +88,10 @@ def test_what_is_not_defined_in_a_group_is_none():
     (found,) = differences(rows, {"a": np.ones(10, dtype=bool), "b": np.zeros(10, dtype=bool)}, share)
 
     assert (found["value"], found["low"], found["high"]) == (None, None, None)
+
+
+def test_holm_corrects_by_the_number_of_tests_that_are_left() -> None:
+    # sorted 0.01 0.02 0.03 0.04 times 4 3 2 1: 0.04 0.06 0.06 0.04, and never falling: 0.04 0.06 0.06 0.06
+    assert corrected([0.04, 0.01, 0.03, 0.02]).tolist() == pytest.approx([0.06, 0.04, 0.06, 0.06])
+    assert corrected([0.9, 0.8]).tolist() == [1.0, 1.0]
+    assert corrected([]).tolist() == []

@@ -165,10 +165,3 @@ def test_a_surprise_is_the_log_loss_less_its_expectation() -> None:
     assert slices.surprise(np.array([1.0, 0.0]), np.array([0.0, 0.0])).tolist() == pytest.approx(
         [16.118, 0.0], abs=1e-3
     )
-
-
-def test_holm_corrects_by_the_number_of_tests_that_are_left() -> None:
-    # sorted 0.01 0.02 0.03 0.04 times 4 3 2 1: 0.04 0.06 0.06 0.04, and never falling: 0.04 0.06 0.06 0.06
-    assert slices.holm([0.04, 0.01, 0.03, 0.02]).tolist() == pytest.approx([0.06, 0.04, 0.06, 0.06])
-    assert slices.holm([0.9, 0.8]).tolist() == [1.0, 1.0]
-    assert slices.holm([]).tolist() == []

@@ -6,10 +6,13 @@ data. A metric that is not defined on its rows (one class, no rows) is NaN, whic
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from pydantic import Field
 
+from mlctl import kinds
 from mlctl.kinds import Record
 
 if TYPE_CHECKING:
@@ -20,6 +23,16 @@ class MetricOptions(Record):
     """What every metric says, whatever its kind."""
 
     kind: str = Field(description="the metric's kind: mlctl explain metrics")
+
+
+Measure = Callable[["np.ndarray[Any, Any]", "np.ndarray[Any, Any]", "np.ndarray[Any, Any]"], float]
+"""Truth, score and weight of rows to one number."""
+
+
+def measuring(options: MetricOptions) -> tuple[Measure, Literal["higher", "lower"]]:
+    """The measure that options ask for, and which side is better."""
+    module = kinds.load("metrics", options.kind)
+    return partial(module.measure, options), module.BETTER
 
 
 class Metric(Protocol):

@@ -5,12 +5,26 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from pydantic import Field
+
+from mlctl.metrics import MetricOptions
 from mlctl.metrics._rows import usable
 
 if TYPE_CHECKING:
     import numpy as np
 
 Average = Literal["macro", "micro", "weighted"]
+
+
+class ShareOptions(MetricOptions):
+    """What metrics say that are a share of a class: precision, recall, F1."""
+
+    threshold: float = Field(default=0.5, ge=0, le=1, description="of yes or no: scores from here on say yes, 0 to 1")
+    average: Average = Field(
+        default="macro",
+        description="of several classes: macro, every class alike; weighted, by how often it is; micro, all rows alike",
+    )
+    of: int | None = Field(default=None, ge=0, description="of several classes: this one alone, by its place from 0")
 
 
 class Counts(NamedTuple):
@@ -88,6 +102,31 @@ def one_against_rest(
     """The mean over the classes of a measure of yes or no: this class or another (macro); NaN where one is NaN."""
     found = [measure((truth == code).astype("float64"), score[:, code], weight) for code in range(score.shape[1])]
     return float(sum(found)) / len(found)
+
+
+def share_of_classes(
+    options: ShareOptions,
+    rows: tuple[np.ndarray[Any, Any], np.ndarray[Any, Any], np.ndarray[Any, Any]],
+    parts: Callable[[Counts], tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]],
+) -> float:
+    """A share of the positive class, of one class, or averaged over the classes; NaN where nothing is defined.
+
+    Args:
+        options: Threshold, average and class.
+        rows: Truth, score and weight.
+        parts: From the counts to what the share is of each class: its top and its bottom.
+    """
+    truth, score, weight = rows
+    found = counts(truth, score, weight, options.threshold)
+    if found is None:
+        return float("nan")
+    (top, bottom), true = parts(found), found.true
+    if options.of is not None and score.ndim > 1:
+        chosen = slice(options.of, options.of + 1)
+        top, bottom, true = top[chosen], bottom[chosen], true[chosen]
+        if not len(true) or not (true.sum() or bottom.sum()):
+            return float("nan")
+    return averaged(top, bottom, true, options.average)
 
 
 def averaged(

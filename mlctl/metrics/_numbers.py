@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -18,6 +19,17 @@ class Numbers(NamedTuple):
     def mean(self, values: np.ndarray[Any, Any]) -> float:
         """The weighted mean of a value of each row."""
         return float(self.weight @ values) / float(self.weight.sum())
+
+
+def measured(
+    truth: np.ndarray[Any, Any],
+    score: np.ndarray[Any, Any],
+    weight: np.ndarray[Any, Any],
+    of: Callable[[Numbers], float],
+) -> float:
+    """A measure of rows of finite numbers; NaN without weight or with a value that is not finite."""
+    rows = numbers(truth, score, weight)
+    return float("nan") if rows is None else of(rows)
 
 
 def numbers(truth: np.ndarray[Any, Any], score: np.ndarray[Any, Any], weight: np.ndarray[Any, Any]) -> Numbers | None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from pydantic import Field
 
 from mlctl.metrics import MetricOptions
-from mlctl.metrics._numbers import numbers
+from mlctl.metrics._numbers import measured
 
 if TYPE_CHECKING:
     import numpy as np
@@ -37,7 +37,4 @@ def measure(
     """
     import numpy as np
 
-    rows = numbers(truth, score, weight)
-    if rows is None:
-        return float("nan")
-    return rows.mean(np.abs(rows.error))
+    return measured(truth, score, weight, lambda rows: rows.mean(np.abs(rows.error)))

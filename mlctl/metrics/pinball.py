@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from pydantic import Field
 
 from mlctl.metrics import MetricOptions
-from mlctl.metrics._numbers import numbers
+from mlctl.metrics._numbers import measured
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,7 +40,5 @@ def measure(
     """
     import numpy as np
 
-    rows = numbers(truth, score, weight)
-    if rows is None:
-        return float("nan")
-    return rows.mean(np.maximum(options.quantile * rows.error, (options.quantile - 1) * rows.error))
+    low, high = options.quantile, options.quantile - 1
+    return measured(truth, score, weight, lambda rows: rows.mean(np.maximum(low * rows.error, high * rows.error)))

@@ -14,9 +14,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from mlctl.comparisons import corrected
 from mlctl.features import fulfils
+from mlctl.policy import both
 from mlctl.slices._conditions import Choices, Parts, as_sql, choices_of, parts_at, tables_of
-from mlctl.slices._welch import holm, sums_of, welch
+from mlctl.slices._welch import sums_of, welch
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-__all__ = ["EFFECT", "LEVEL", "MOST_SHARE", "Slice", "find", "holm", "surprise"]
+__all__ = ["EFFECT", "LEVEL", "MOST_SHARE", "Slice", "find", "surprise"]
 
 LEVEL: Final = 0.05
 """The share of tables without a weak slice in which one may be found all the same."""
@@ -107,8 +109,7 @@ def surprise(truth: Array, score: Array) -> Array:
     """
     import numpy as np
 
-    shares = score if score.ndim == 2 else np.column_stack([1 - score, score])
-    shares = np.clip(np.asarray(shares, dtype=np.float64), _LEAST_SHARE, 1.0)
+    shares = np.clip(np.asarray(both(score), dtype=np.float64), _LEAST_SHARE, 1.0)
     loss = -np.log(shares[np.arange(len(truth)), truth.astype(np.int64)])
     return np.asarray(loss + (shares * np.log(shares)).sum(axis=1))
 
@@ -137,12 +138,12 @@ def _candidates(features: Sequence[Choices], loss: Array, min_rows: int) -> list
         return []
     place_of = np.concatenate(places)
     effect, t, p_values = welch(np.concatenate(counted, axis=1), np.array(sums_of(loss)))
-    corrected = holm(p_values)
-    weak = np.flatnonzero((corrected <= LEVEL) & (effect >= EFFECT)).tolist()
+    together = corrected(p_values)
+    weak = np.flatnonzero((together <= LEVEL) & (effect >= EFFECT)).tolist()
     parts = {test: parts_at(tables[place_of[test][0]], int(place_of[test][1])) for test in weak}
     # surest first; a second condition that only leaves out a few lucky rows makes nothing surer
     surest = sorted(parts, key=lambda test: (_SECOND * len(parts[test]) - t[test], parts[test]))
-    return [(parts[test], float(corrected[test])) for test in surest[:_CANDIDATES]]
+    return [(parts[test], float(together[test])) for test in surest[:_CANDIDATES]]
 
 
 def _apart(rows: pl.DataFrame, loss: Array, candidates: Sequence[tuple[Parts, float]], min_rows: int) -> list[Slice]:

@@ -1,33 +1,13 @@
-"""Is a slice worse than its rest, and surely so: effect size, Welch's t test, Holm's correction."""
+"""Is a slice worse than its rest, and surely so: effect size and Welch's t test."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import numpy as np
 
     Array = np.ndarray[Any, Any]
-
-
-def holm(p_values: Sequence[float] | Array) -> Array:
-    """P values corrected for their number: below a level, all that are below it are so by chance at most so often.
-
-    Returns:
-        float64 array (tests,), in the order given, at most 1.
-
-    >>> holm([0.01, 0.04, 0.03]).tolist()
-    [0.03, 0.06, 0.06]
-    """
-    import numpy as np
-
-    values = np.asarray(p_values, dtype=np.float64)
-    order = np.argsort(values, kind="stable")
-    corrected = np.minimum(np.maximum.accumulate(values[order] * np.arange(len(values), 0, -1)), 1.0)
-    found = np.empty_like(corrected)
-    found[order] = corrected
-    return found
 
 
 def welch(sums: Array, whole: Array) -> tuple[Array, Array, Array]:

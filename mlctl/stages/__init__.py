@@ -6,11 +6,15 @@ so a killed stage is simply run again. `ORDER` is the way of the data; all but `
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 ORDER: Final = ("compose", "ingest", "check", "features", "freeze", "train", "evaluate", "gate", "package")
+
+
+Tell = Callable[[str, str], None]
+"""Hears (`stage`, one line about it) as work goes on; an empty line says that the stage began."""
 
 
 @dataclass(frozen=True)

@@ -7,14 +7,15 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from mlctl import kinds, runtime
-from mlctl.comparisons import Measure, differences
+from mlctl import runtime
+from mlctl.comparisons import differences
 from mlctl.encoding import Encoding
 from mlctl.errors import IntegrityError
 from mlctl.features import fulfils
 from mlctl.files import read_json, sha256_of_file
 from mlctl.gate_rules import SHARES, Rule
 from mlctl.gates import Evidence
+from mlctl.metrics import Measure, measuring
 from mlctl.spec import Project
 from mlctl.splits import entity_codes
 from mlctl.stages._rows import part
@@ -163,7 +164,4 @@ def _measure(project: Project, metric: str, threshold: float | None) -> Measure:
         return lambda _, score, weight: share(score >= threshold, weight)
     if metric == "positive_share":
         return lambda truth, _, weight: share(truth, weight)
-    options = project.metrics[metric]
-    module: Any = kinds.load("metrics", options.kind)
-    measure: Measure = partial(module.measure, options)
-    return measure
+    return measuring(project.metrics[metric])[0]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from mlctl import intervals, kinds, splits
+from mlctl.metrics import measuring
 from mlctl.policy import both
 from mlctl.spec import Project
 
@@ -29,7 +29,7 @@ def judge(project: Project, rows: pl.DataFrame, scores: Mapping[str, np.ndarray[
     truth = rows["label"].to_numpy().astype("float64")
     entities = splits.entity_codes(project, rows)
     modules = {name: kinds.load("metrics", options.kind) for name, options in project.metrics.items()}
-    measures = {name: partial(module.measure, project.metrics[name]) for name, module in modules.items()}
+    measures = {name: measuring(options)[0] for name, options in project.metrics.items()}
     resampled = intervals.bootstrap(truth, dict(scores), measures, groups=entities, resamples=RESAMPLES, seed=7)
     ones = np.ones(len(truth))
     models: dict[str, Any] = {model: {} for model in scores}

@@ -77,6 +77,36 @@ def table(
     return TrainingTable(matrix, labels, learnt.columns(), project.label.task, tuple(known), groups)
 
 
+def scored(
+    project: Project, options: Any, taught: pl.DataFrame, asked: pl.DataFrame, named: tuple[list[str], Sequence[str]]
+) -> np.ndarray[Any, Any]:
+    """Scores of rows by a model, and an encoding, of other rows: float32 (asked rows,) or (asked rows, classes).
+
+    Args:
+        project: The project.
+        options: The model.
+        taught: Rows that teach.
+        asked: Rows to be scored.
+        named: The feature columns, and names of the classes.
+
+    Raises:
+        DataError: The rows cannot be learnt from.
+    """
+    columns, known = named
+    learnt = encoding_of(project, options, taught.select(columns), known)
+    fitted = fitting.fit(options, table(project, learnt, taught, columns, known))
+    return runtime.score_onnx(fitted.onnx, encoding.encode(learnt, asked.select(columns)))
+
+
+def score_column(name: str, values: np.ndarray[Any, Any]) -> pl.Series:
+    """Scores as a column: float64, or fixed lists of float64 where there are several classes."""
+    import polars as pl
+
+    if values.ndim == 1:
+        return pl.Series(name, values, dtype=pl.Float64)
+    return pl.Series(name, values, dtype=pl.Array(pl.Float64, values.shape[1]))
+
+
 def held_out(
     project: Project, rungs: dict[str, Any], rows: pl.DataFrame, columns: list[str], known: Sequence[str]
 ) -> tuple[np.ndarray[Any, Any], dict[str, np.ndarray[Any, Any]]]:
@@ -95,10 +125,8 @@ def held_out(
     scores = {name: np.full((rows.height, *width), np.nan) for name in rungs}
     judged = np.zeros(rows.height, dtype=bool)
     for teaches, judges in splits.parts(project, rows):
-        taught, asked = rows.filter(teaches), rows.filter(judges).select(columns)
+        taught, asked = rows.filter(teaches), rows.filter(judges)
         for name, options in rungs.items():
-            learnt = encoding_of(project, options, taught.select(columns), known)
-            fitted = fitting.fit(options, table(project, learnt, taught, columns, known))
-            scores[name][judges] = runtime.score_onnx(fitted.onnx, encoding.encode(learnt, asked))
+            scores[name][judges] = scored(project, options, taught, asked, (columns, known))
         judged |= judges
     return judged, {name: values[judged] for name, values in scores.items()}

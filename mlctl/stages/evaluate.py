@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from mlctl import encoding, runtime, slices
 from mlctl.compute import compute
-from mlctl.decide import COLD_START
+from mlctl.decide import COLD_START, LOW_CONFIDENCE
 from mlctl.encoding import Encoding
 from mlctl.errors import IntegrityError
 from mlctl.features import fulfils
@@ -23,17 +23,15 @@ from mlctl.releases import CHAMPION, open_champion
 from mlctl.spec import Project
 from mlctl.stages import Report
 from mlctl.stages._judging import MIN_COHORT_ROWS, judge, judge_some, shown
-from mlctl.stages._rows import classes, ladder, part
+from mlctl.stages._rows import classes, ladder, part, score_column
 from mlctl.stages.features import checked_tables
 from mlctl.stages.freeze import freeze
-from mlctl.stages.train import score_column
 from mlctl.workspace import Places
 
 if TYPE_CHECKING:
     import numpy as np
     import polars as pl
 
-LOW_CONFIDENCE: Final = "low_confidence"
 _MOST_SLICES: Final = 5
 
 
@@ -48,7 +46,7 @@ def evaluate(places: Places, project: Project) -> Report:
         return freeze(places, project)
     rows, columns = part(places, "test")
     trained = read_json(places.model / "report.json")
-    scores = _scores(places, project, rows, columns)
+    scores = _scores(places, project, rows, columns, trained)
     champion = _champion(places, project, rows)
     if champion.scores is not None:
         scores[CHAMPION] = champion.scores
@@ -75,11 +73,10 @@ def evaluate(places: Places, project: Project) -> Report:
 
 
 def _scores(
-    places: Places, project: Project, rows: pl.DataFrame, columns: list[str]
+    places: Places, project: Project, rows: pl.DataFrame, columns: list[str], trained: Mapping[str, Any]
 ) -> dict[str, np.ndarray[Any, Any]]:
     """Scores of each test row by each rung, from its ONNX graph; of rows that teach too, as they were held out."""
     again = f"mlctl run projects/{places.name}"
-    trained = read_json(places.model / "report.json", again)
     if project.split.judges_what_teaches():
         return _held_out(places, project, trained, again)
     scores = {}

@@ -6,20 +6,14 @@ not worth its upkeep. `train` refuses to run on rows other than the ones frozen 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-from mlctl import encoding, fitting, probes, runtime
+from mlctl import probes
 from mlctl.errors import DataError
 from mlctl.files import read_json, write_json
 from mlctl.spec import Project
 from mlctl.stages import Report
 from mlctl.stages._judging import judge, shown
-from mlctl.stages._rows import classes, encoding_of, held_out, ladder, part, table
+from mlctl.stages._rows import classes, held_out, ladder, part, scored
 from mlctl.workspace import Places
-
-if TYPE_CHECKING:
-    import numpy as np
-    import polars as pl
 
 
 def freeze(places: Places, project: Project) -> Report:
@@ -39,7 +33,10 @@ def freeze(places: Places, project: Project) -> Report:
         seen, scores = held_out(project, rungs, rows, columns, known)
         judged = rows.filter(seen)
     else:
-        scores = {name: _scored(project, options, rows, judged, (columns, known)) for name, options in rungs.items()}
+        named = (columns, known)
+        scores = {
+            name: scored(project, options, rows, judged, named).astype("float64") for name, options in rungs.items()
+        }
     own = list(scores)[-1]
     found = judge(project, judged, scores, own)
     made = read_json(places.features / "report.json")
@@ -68,17 +65,3 @@ def freeze(places: Places, project: Project) -> Report:
     details = [f"{ran}; not run: {', '.join(probed.not_run) or 'none'}"]
     details += [f"{finding.severity}: {finding.sentence()}" for finding in probed.findings]
     return Report("freeze", line, report, details=tuple(details))
-
-
-def _scored(
-    project: Project,
-    options: Any,
-    rows: pl.DataFrame,
-    judged: pl.DataFrame,
-    named: tuple[list[str], tuple[str, ...]],
-) -> np.ndarray[Any, Any]:
-    columns, known = named
-    learnt = encoding_of(project, options, rows.select(columns), known)
-    fitted = fitting.fit(options, table(project, learnt, rows, columns, known))
-    scores: np.ndarray[Any, Any] = runtime.score_onnx(fitted.onnx, encoding.encode(learnt, judged.select(columns)))
-    return scores.astype("float64")

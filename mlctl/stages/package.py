@@ -57,13 +57,13 @@ def package(places: Places, project: Project) -> Report:
     return Report("package", line, {"release": opened.id, "bytes": size, "lineage": about["lineage"]})
 
 
-def digests(folder: Path) -> dict[str, str]:
+def _digests(folder: Path) -> dict[str, str]:
     """The hash of every file of a folder by its name, sorted."""
     return {path.name: sha256_of_file(path) for path in sorted(folder.iterdir()) if path.is_file()}
 
 
-def _stages(places: Places) -> tuple[Path, ...]:
-    """What the stages made, in their order."""
+def made(places: Places) -> tuple[Path, ...]:
+    """The folders of what the stages before this one made, in their order."""
     return (places.checked, places.features, places.frozen, places.model, places.evaluation)
 
 
@@ -81,7 +81,7 @@ def _about(
     sections = ["entity", "sources", "checks", "features", "label", "split", "encoding", "model"]
     policy = read_json(places.model / "policy.json")
     made_from = lineage.of_project(places.name, taken.version if taken else "", section_digest(project, sections))
-    stages = {f"{folder.name}/{name}": found for folder in _stages(places) for name, found in digests(folder).items()}
+    stages = {f"{folder.name}/{name}": found for folder in made(places) for name, found in _digests(folder).items()}
     return {
         "project": places.name,
         "lineage": made_from,

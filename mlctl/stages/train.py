@@ -10,16 +10,17 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from mlctl import fitting, kinds, runtime, splits
+from mlctl import fitting, runtime, splits
 from mlctl.errors import IntegrityError
 from mlctl.files import read_json, sha256_of, sha256_of_file, write_bytes, write_json, write_with
 from mlctl.ladder import Rung, adopted, climb
+from mlctl.metrics import measuring
 from mlctl.models import Fitted, TrainingTable
 from mlctl.plan import AS_OF
 from mlctl.policy import choose
 from mlctl.spec import Project
 from mlctl.stages import Report
-from mlctl.stages._rows import classes, encoding_of, held_out, ladder, part, table
+from mlctl.stages._rows import classes, encoding_of, held_out, ladder, part, score_column, table
 from mlctl.workspace import Places
 
 if TYPE_CHECKING:
@@ -94,10 +95,9 @@ def _frozen(places: Places) -> None:
 
 
 def _climb(project: Project, rows: pl.DataFrame, scores: dict[str, np.ndarray[Any, Any]]) -> list[Rung]:
-    options = next(iter(project.metrics.values()))
-    module = kinds.load("metrics", options.kind)
     truth = rows["label"].to_numpy().astype("float64")
-    return climb(truth, scores, (partial(module.measure, options), module.BETTER), splits.entity_codes(project, rows))
+    metric = measuring(next(iter(project.metrics.values())))
+    return climb(truth, scores, metric, splits.entity_codes(project, rows))
 
 
 def _ladder_lines(project: Project, steps: list[Rung], chosen: str) -> tuple[str, ...]:
@@ -125,12 +125,12 @@ def _prior(places: Places, project: Project, rows: pl.DataFrame, known: tuple[st
     Binary: the share of label 1. Several classes: the share of each. A number: the mean.
     """
     import numpy as np
-    import polars as pl
 
-    cold = read_json(places.features / "report.json")["cold"]
-    path = places.features / "cold.parquet"
-    few = cold["train"]["rows"] < MIN_COLD_ROWS
-    source = rows if few else pl.read_parquet(path).filter(pl.col("part") == "train")
+    few = read_json(places.features / "report.json")["cold"]["train"]["rows"] < MIN_COLD_ROWS
+    source = rows
+    if not few:
+        cold, _ = part(places, "cold")
+        source = cold.filter(cold["part"] == "train")
     labels = source["label"].to_numpy().astype("float64")
     if project.label.task == "multiclass":
         counts = np.bincount(labels.astype(np.int64), minlength=len(known))
@@ -164,12 +164,3 @@ def _write_held_out(
     path = places.model / "held_out.parquet"
     write_with(path, partial(scored.write_parquet, compression="zstd"))
     return {"sha256": sha256_of_file(path), "rows": scored.height}
-
-
-def score_column(name: str, values: np.ndarray[Any, Any]) -> pl.Series:
-    """Scores as a column: float64, or fixed lists of float64 where there are several classes."""
-    import polars as pl
-
-    if values.ndim == 1:
-        return pl.Series(name, values, dtype=pl.Float64)
-    return pl.Series(name, values, dtype=pl.Array(pl.Float64, values.shape[1]))

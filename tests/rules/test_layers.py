@@ -8,7 +8,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 ROWS = """
 errors
-findings files times strict_yaml environment
+findings files git times strict_yaml environment
 kinds crash
 gate_rules
 spec
