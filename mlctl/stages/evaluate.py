@@ -210,7 +210,9 @@ def _write(
     }
     write_json(places.metrics / "evaluation.json", small)
     importance = read_json(places.model / "report.json")["models"].get(own, {}).get("importance", {})
-    for file, text in plots(project.label.task, rows["label"].to_numpy(), scores[own], importance).items():
+    threshold = read_json(places.model / "policy.json")["threshold"]
+    drawn = plots(project.label.task, rows["label"].to_numpy(), scores[own], importance, threshold)
+    for file, text in drawn.items():
         write_text(places.plots / file, text)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mlctl import lineage, runtime, snapshot
+from mlctl import lineage, runtime, snapshot, waivers
 from mlctl.config import section_digest
 from mlctl.encoding import Encoding, encode
 from mlctl.errors import IntegrityError
@@ -45,7 +45,7 @@ def package(places: Places, project: Project) -> Report:
         ),
         "encoding.json": learnt,
         "golden.json": _golden(places, learnt, onnx),
-        "card.md": _card(project, evaluation),
+        "card.md": _card(project, evaluation, gate),
     }
     columns = list(Encoding.model_validate_json(learnt).columns())
     about = {**_about(places, project, trained, evaluation), "signature": _signature(project, trained, columns)}
@@ -117,8 +117,8 @@ def _signature(project: Project, trained: Mapping[str, Any], columns: list[str])
     }
 
 
-def _card(project: Project, evaluation: Mapping[str, Any]) -> str:
-    """The model card: what it decides, for whom, and how well, also where it is weak."""
+def _card(project: Project, evaluation: Mapping[str, Any], gate: Mapping[str, Any]) -> str:
+    """The model card: what it decides, for whom, how well, also where it is weak, and which refusals were waived."""
     lines = [f"# {project.name}", "", project.about, "", f"Owner: {project.owner or 'nobody is named'}", ""]
     lines += [
         "| group | rows | positive share | " + " | ".join(project.metrics) + " |",
@@ -129,6 +129,7 @@ def _card(project: Project, evaluation: Mapping[str, Any]) -> str:
         cells = [_cell(values.get(metric)) for metric in project.metrics]
         share = "" if found["positive_share"] is None else f"{found['positive_share']:.1%}"
         lines.append(f"| {name} | {found['rows']:,} | {share} | " + " | ".join(cells) + " |")
+    lines += waivers.card_lines(gate)
     return "\n".join(lines) + "\n"
 
 

@@ -82,3 +82,22 @@ def test_a_promised_share_of_errors_is_chosen_on_rows_held_out_and_sealed(worksp
     assert 0.5 < policy["min_confidence"] == sealed["min_confidence"] < 1
     assert "confidence from" in done.stderr
     assert json.loads(done.stdout)["published"]["decisions"]["review"] > 0
+
+
+def test_the_curve_of_coverage_decides_by_the_threshold_that_was_chosen(workspace: Path) -> None:
+    world.replace(
+        workspace / "projects/shop/project.yaml",
+        "decide: {evidence: orders_365d}",
+        "decide: {worth: {tp: 1, fp: -4}}",
+    )
+    assert world.mlctl(workspace, "run", "shop").returncode == 0
+
+    state = workspace / ".mlctl/shop"
+    threshold = json.loads((state / "model/policy.json").read_text())["threshold"]
+    own = json.loads((state / "evaluation/report.json").read_text())["model"]
+    scored = pl.read_parquet(state / "evaluation/scores.parquet")
+    right = ((scored[own] >= threshold).cast(pl.Float64) == scored["label"]).mean()
+    everybody = pl.read_csv(workspace / "projects/shop/plots/coverage.csv").row(-1, named=True)
+    assert threshold > 0.6
+    assert everybody["coverage"] == 1.0
+    assert everybody["accuracy"] == pytest.approx(right, abs=1e-5)

@@ -45,6 +45,9 @@ def test_a_refusal_that_somebody_answers_for_is_released_and_shown_and_ends(work
         ("ranks", False, told),
         ("fast", True, ""),
     ]
+    card = (workspace / ".mlctl/shop/release/card.md").read_text()
+    assert "## Released although the gate refused" in card
+    assert told in card
     world.commit(workspace, "outputs")
     assert "didn't change" in world.dvc(workspace, "repro", "gate@shop").stdout
 
