@@ -65,20 +65,15 @@ def write_with(path: Path, write: Callable[[Path], object]) -> None:
     Raises:
         ExternalError: The file system refused; `path` is as it was and no temporary file is left.
     """
-    temporary: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        for left_over in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
-            left_over.unlink(missing_ok=True)  # a killed writer's
-        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
-        os.close(descriptor)
-        temporary = Path(name)
-        write(temporary)
-        # mkstemp makes 0600; the artefact gets what the user's umask allows, as any other file
-        temporary.chmod(0o666 & ~_umask())
-        _flush(temporary)
-        temporary.replace(path)
-        _flush(path.parent)
+        with _temporary(path) as temporary:
+            write(temporary)
+            # mkstemp makes 0600; the artefact gets what the user's umask allows, as any other file
+            temporary.chmod(0o666 & ~_umask())
+            _flush(temporary)
+            temporary.replace(path)
+            _flush(path.parent)
     except OSError as error:
         raise ExternalError.disk(path, error) from error
     except Exception as error:
@@ -87,10 +82,35 @@ def write_with(path: Path, write: Callable[[Path], object]) -> None:
         if number is None:
             raise
         raise ExternalError.disk(path, OSError(int(number[1]), os.strerror(int(number[1])))) from error
-    finally:
-        if temporary is not None:
+
+
+@contextmanager
+def _temporary(path: Path) -> Iterator[Path]:
+    """A new empty file beside `path`, gone after the block unless it was renamed; what killed writers left goes too.
+
+    Each holds a lock on its file while it lives, so that one of two writers does not take the other for dead.
+    """
+    for left_over in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
+        with suppress(FileNotFoundError), left_over.open("rb") as stream:
+            if _held(stream, wait_s=0.0):
+                left_over.unlink()
+    held, temporary = _made(path)
+    with held:
+        try:
+            yield temporary
+        finally:
             with suppress(OSError):
                 temporary.unlink()
+
+
+def _made(path: Path) -> tuple[IO[Any], Path]:
+    """A new temporary file that is locked; made again if another writer took it for dead before it was."""
+    while True:
+        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if os.path.lexists(name):
+            return os.fdopen(descriptor), Path(name)
+        os.close(descriptor)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -162,7 +182,7 @@ def lock(path: Path, what: str, wait_s: float = 0.0) -> Iterator[None]:
         yield
 
 
-def _held(stream: IO[str], wait_s: float) -> bool:
+def _held(stream: IO[Any], wait_s: float) -> bool:
     """Takes the lock, trying again for a while; False when another process keeps it."""
     until = time.monotonic() + wait_s
     while True:

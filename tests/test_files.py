@@ -102,6 +102,28 @@ def test_a_reader_sees_the_old_file_until_the_new_one_is_whole(tmp_path):
     assert (seen, path.read_text()) == (["old"], "new")
 
 
+def test_two_writers_of_one_file_do_not_take_each_other_for_dead(tmp_path):
+    path = tmp_path / "tuned.yaml"
+
+    def first(temporary):
+        temporary.write_text("first")
+        write_text(path, "second, begun and ended while the first one wrote")
+
+    write_with(path, first)
+
+    assert path.read_text() == "first"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_a_killed_writer_left_is_removed_by_the_next(tmp_path):
+    path = tmp_path / "tuned.yaml"
+    (tmp_path / ".tuned.yaml.abc.tmp").write_text("half a")
+
+    write_text(path, "whole")
+
+    assert list(tmp_path.iterdir()) == [path]
+
+
 def test_a_written_file_has_the_mode_that_the_umask_allows(tmp_path):
     before = os.umask(0o027)
     try:
