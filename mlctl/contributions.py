@@ -1,7 +1,7 @@
 """Why a row got its score: the features that moved it most, as one text a row.
 
 Numbers and truth values are one column of the matrix; a category is several, whose parts are added up. Of several
-classes it is told what speaks for the foretold one.
+classes it is told what speaks for the foretold one; of a text, what all its terms add.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def _texts(release: Release, matrix: np.ndarray[Any, Any], top: int) -> pl.Serie
     import numpy as np
     import polars as pl
 
-    found = additive(release.onnx, matrix)
+    found = additive(release.onnx, matrix, release.encoding.texts())
     if found is None:
         return pl.Series(NAME, [None] * len(matrix), dtype=pl.String)
     foretold = (found.base + found.parts.sum(axis=2)).argmax(axis=1)

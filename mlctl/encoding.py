@@ -3,12 +3,17 @@
 Numbers pass through (missing is NaN); a true-or-false is 1 and 0; a category becomes one column for each value that is
 common enough in training, one for all others (`other`, so an unseen value has a place) and one for missing. The rule of
 today is an expression over the features, in one column. What is rare, unseen or missing goes by the policy `encoding:`.
+
+A text is one column, how many known terms it holds; the terms themselves stand behind all columns, as pairs of a
+term's number (from 1; of several texts one after the other) and its weight, filled up with zeros. Rows without a text
+have no such tail.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from pydantic import Field
 
@@ -16,23 +21,33 @@ from mlctl.compute import evaluated
 from mlctl.errors import DataError, listed
 from mlctl.kinds import Record
 from mlctl.spec import EncodingPolicy
+from mlctl.text import Weighing
+from mlctl.text import learn as learn_text
 
 if TYPE_CHECKING:
     import numpy as np
     import polars as pl
+
+    Matrix = np.ndarray[Any, Any]
+
+PAIRS: Final = 16
+"""The tail of texts is a whole multiple of so many pairs wide."""
 
 
 class Encoded(Record):
     """How one feature becomes columns."""
 
     feature: str = Field(description="the feature's column")
-    form: Literal["number", "category", "expression"] = Field(
-        description="number: one column; category: one a value, other, missing; expression: one column, by SQL"
+    form: Literal["number", "category", "expression", "text"] = Field(
+        description="number: one column; category: one a value, other, missing; expression: one column, by SQL; text: "
+        "one column, and pairs behind all columns"
     )
     categories: tuple[str, ...] = Field(default=(), description="the values with a column of their own, sorted")
     rare: tuple[str, ...] = Field(default=(), description="`unseen: refuse`: the other values of training, sorted")
     sql: str | None = Field(default=None, description="expression: what it says")
     classes: tuple[str, ...] = Field(default=(), description="expression: names of classes, each told by its place")
+    terms: tuple[str, ...] = Field(default=(), description="text: its terms, sorted")
+    rarity: tuple[float, ...] = Field(default=(), description="text: how rare each term is")
 
 
 class Encoding(Record):
@@ -51,6 +66,33 @@ class Encoding(Record):
                 found.append(encoded.feature)
         return tuple(found)
 
+    def terms(self) -> tuple[tuple[str, str], ...]:
+        """Every term of every text, by its number from 1: the feature and the term."""
+        return tuple((encoded.feature, term) for encoded in self.features for term in encoded.terms)
+
+    def texts(self) -> tuple[tuple[int, int, int], ...]:
+        """Of each text with terms: its column, and the numbers of its first and last term."""
+        columns, found, first = self.columns(), [], 1
+        for encoded in self.features:
+            if encoded.terms:
+                found.append((columns.index(encoded.feature), first, first + len(encoded.terms) - 1))
+                first += len(encoded.terms)
+        return tuple(found)
+
+    @property
+    def width(self) -> int | None:
+        """How wide a matrix of this encoding is; None where texts make that differ from table to table."""
+        return None if self.terms() else len(self.columns())
+
+    @cached_property
+    def weighings(self) -> Mapping[str, Weighing]:
+        """By text feature, what weighs its terms."""
+        return {
+            encoded.feature: Weighing(self.policy.text[encoded.feature], encoded.terms, encoded.rarity)
+            for encoded in self.features
+            if encoded.form == "text"
+        }
+
 
 def learn(features: pl.DataFrame, policy: EncodingPolicy | None = None) -> Encoding:
     """The encoding that training rows teach.
@@ -62,8 +104,14 @@ def learn(features: pl.DataFrame, policy: EncodingPolicy | None = None) -> Encod
 
     policy = policy or EncodingPolicy()
     learnt = []
+    for name in policy.text:
+        if name not in features.columns:
+            raise DataError.missing_column("features", name, features.columns, "encoding.text")
     for name, dtype in features.schema.items():
-        if dtype.is_numeric() or dtype in (pl.Boolean, pl.Null):
+        if name in policy.text:
+            terms, rarity = learn_text(_texts(features[name]), policy.text[name])
+            learnt.append(Encoded(feature=name, form="text", terms=terms, rarity=rarity))
+        elif dtype.is_numeric() or dtype in (pl.Boolean, pl.Null):
             learnt.append(Encoded(feature=name, form="number"))
         elif dtype == pl.String:
             # renamed, because a feature may itself be called `count`
@@ -108,7 +156,15 @@ def encode(encoding: Encoding, features: pl.DataFrame) -> np.ndarray[Any, Any]:
     import polars as pl
 
     columns: list[np.ndarray[Any, Any]] = []
+    tails: list[list[list[tuple[int, float]]]] = []
     for encoded in encoding.features:
+        if encoded.form == "text" and encoded.feature in features.columns:
+            texts = _texts(features[encoded.feature])
+            _refuse_by_policy(encoding.policy, encoded, texts)
+            found = [encoding.weighings[encoded.feature](text) for text in texts]
+            tails.append(found)
+            columns.append(np.fromiter(map(len, found), dtype=np.float32, count=len(found)))
+            continue
         if encoded.form == "expression":
             columns.append(_said(encoded, features))
             continue
@@ -130,7 +186,40 @@ def encode(encoding: Encoding, features: pl.DataFrame) -> np.ndarray[Any, Any]:
         known = [(text == value).fill_null(False) for value in encoded.categories]
         other = text.is_not_null() & ~text.is_in(list(encoded.categories)).fill_null(False)
         columns += [mask.cast(pl.Float32).to_numpy() for mask in (*known, other, text.is_null())]
+    if tails and encoding.terms():
+        columns.append(_tail(encoding, tails, features.height))
     return np.ascontiguousarray(np.column_stack(columns), dtype=np.float32)
+
+
+def _texts(series: pl.Series) -> pl.Series:
+    """A column of texts.
+
+    Raises:
+        DataError: It is none.
+    """
+    import polars as pl
+
+    if series.dtype not in (pl.String, pl.Null):
+        why = f"encoding.text names it, and it is {series.dtype}; name features that are texts"
+        raise DataError.bad_expression(f"features.{series.name}", series.name, why)
+    return series.cast(pl.String)
+
+
+def _tail(encoding: Encoding, tails: Sequence[Sequence[Sequence[tuple[int, float]]]], rows: int) -> Matrix:
+    """The pairs of number and weight of each row, as wide as the longest: float32 array (rows, 2 * pairs)."""
+    import numpy as np
+
+    starts = np.cumsum([1, *(len(encoded.terms) for encoded in encoding.features if encoded.form == "text")])
+    longest = max((sum(len(tail[row]) for tail in tails) for row in range(rows)), default=0)
+    # whole steps, so that sums over a row are cut alike whatever stands beside it
+    wide = np.zeros((rows, max(1, -(-longest // PAIRS)) * PAIRS, 2), dtype=np.float32)
+    for row in range(rows):
+        pairs = [
+            (start + number, weight) for start, tail in zip(starts, tails, strict=False) for number, weight in tail[row]
+        ]
+        if pairs:
+            wide[row, : len(pairs)] = pairs
+    return wide.reshape(rows, -1)
 
 
 def _refuse_by_policy(policy: EncodingPolicy, encoded: Encoded, series: pl.Series) -> None:

@@ -138,7 +138,7 @@ def open_release(folder: Path, next_step: str) -> Release:
     encoding = Encoding.model_validate(read_json(folder / "encoding.json"))
     onnx = (folder / "model.onnx").read_bytes()
     classes = len(manifest["classes"]) if project.label.task == "multiclass" else None
-    runtime.check_graph(onnx, _operators(project, manifest["model"]), len(encoding.columns()), classes)
+    runtime.check_graph(onnx, _operators(project, manifest["model"]), encoding.width, classes)
     release = Release(manifest["id"], manifest, project, encoding, onnx)
     golden = read_json(folder / "golden.json")
     rows = pl.DataFrame(golden["features"], schema={name: getattr(pl, kind) for name, kind in golden["schema"].items()})

@@ -23,6 +23,9 @@ Scorer = Callable[["np.ndarray[Any, Any]"], "np.ndarray[Any, Any]"]
 BATCH_ROWS: Final = 65_536
 """Rows scored at once, which bounds the memory whatever the size of the table."""
 
+_CELLS: Final = 16_000_000
+"""Most numbers that scoring rows of texts holds at once."""
+
 MANY_ROWS: Final = 10_000
 """Rows from which on tables of small trees are made."""
 
@@ -56,6 +59,7 @@ def scorer(onnx: bytes, threads: int = 1) -> Scorer:
     by_tables = cache(partial(tree_tables.scorer, onnx))
     # the graph's own shape: [rows], or [rows, classes]
     classes = session.get_outputs()[0].shape[1:]
+    fixed = isinstance(session.get_inputs()[0].shape[1], int)
 
     def score(matrix: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         rows = np.ascontiguousarray(matrix, dtype=np.float32)
@@ -63,8 +67,10 @@ def scorer(onnx: bytes, threads: int = 1) -> Scorer:
         if threads == 1 and len(rows) >= MANY_ROWS and (fast := by_tables()) is not None:
             return fast(rows)
         scores = np.empty((len(rows), *classes), dtype=np.float32)
-        for start in range(0, len(rows), BATCH_ROWS):
-            batch = rows[start : start + BATCH_ROWS]
+        # with texts every row becomes a table, of its terms by the classes
+        most = BATCH_ROWS if fixed else max(1, _CELLS // (rows.shape[1] * max(classes, default=1)))
+        for start in range(0, len(rows), most):
+            batch = rows[start : start + most]
             scores[start : start + len(batch)] = session.run(["score"], {"features": batch})[0]
         return scores
 
@@ -142,13 +148,13 @@ def parity(fitted: Fitted, matrix: np.ndarray[Any, Any], seed: int = 7, unit: fl
     return largest
 
 
-def check_graph(onnx: bytes, allowed: frozenset[str], columns: int, classes: int | None = None) -> None:
+def check_graph(onnx: bytes, allowed: frozenset[str], columns: int | None, classes: int | None = None) -> None:
     """Lets a graph pass that a model kind may have made.
 
     Args:
         onnx: The file.
         allowed: The operators of the kind (its `OPS`).
-        columns: How many columns the encoding gives.
+        columns: How many columns the encoding gives; None where texts make that differ from table to table.
         classes: How many columns the score has; None where it is an array (rows,).
 
     Raises:
@@ -171,7 +177,7 @@ def check_graph(onnx: bytes, allowed: frozenset[str], columns: int, classes: int
         raise _refused(f"it is no valid graph: {first_line(error)}") from error
 
 
-def _faults(model: onnx.ModelProto, allowed: frozenset[str], columns: int, classes: int | None) -> Iterable[str]:
+def _faults(model: onnx.ModelProto, allowed: frozenset[str], columns: int | None, classes: int | None) -> Iterable[str]:
     """What is wrong, worst first."""
     from onnx import TensorProto
 

@@ -12,7 +12,7 @@ Sums are log odds of a probability, before any calibration; of a number they are
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -62,12 +62,13 @@ class _Tree:
     paths: tuple[_Path, ...]
 
 
-def additive(file: bytes, matrix: np.ndarray[Any, Any]) -> Additive | None:
+def additive(file: bytes, matrix: np.ndarray[Any, Any], texts: Sequence[tuple[int, int, int]] = ()) -> Additive | None:
     """The sums of rows taken apart by column; None where the graph has no such sum (a constant, a rule).
 
     Args:
         file: The graph.
-        matrix: float32 rows (rows, columns), NaN is missing.
+        matrix: float32 rows (rows, columns), NaN is missing; with texts a tail of pairs behind the columns.
+        texts: Of each text the column that stands for it, and the numbers of its first and last term.
 
     Raises:
         IntegrityError: The graph's trees do not say how many training rows passed each node.
@@ -79,23 +80,33 @@ def additive(file: bytes, matrix: np.ndarray[Any, Any]) -> Additive | None:
     if node is None:
         return None
     if node.op_type != "TreeEnsembleRegressor":
-        return _of_weights(graph, matrix)
+        return _of_weights(graph, matrix, texts)
     attributes = {attribute.name: attribute for attribute in node.attribute}
     trees = list(_trees(attributes))
     base = _base(attributes, trees)
     return Additive(base, _of_trees(trees, matrix, len(base)))
 
 
-def _of_weights(graph: onnx.GraphProto, matrix: np.ndarray[Any, Any]) -> Additive:
+def _of_weights(
+    graph: onnx.GraphProto, matrix: np.ndarray[Any, Any], texts: Sequence[tuple[int, int, int]]
+) -> Additive:
     import numpy as np
     from onnx import numpy_helper
 
     learnt = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
-    values = matrix.astype(np.float64)
+    columns = len(learnt["medians"])
+    values = matrix[:, :columns].astype(np.float64)
     filled = np.where(np.isnan(values), learnt["medians"], values)
     scaled = np.clip((filled - learnt["means"]) / learnt["deviations"], learnt["lowest"], learnt["highest"])
-    weights = learnt["weights"].reshape(matrix.shape[1], -1)
-    return Additive(learnt["intercept"].reshape(-1), scaled[:, None, :] * weights.T[None, :, :])
+    weights = learnt["weights"].reshape(columns, -1)
+    parts = scaled[:, None, :] * weights.T[None, :, :]
+    pairs = matrix[:, columns:].reshape(len(matrix), -1, 2)
+    numbers, shares = pairs[:, :, 0].astype(np.int64), pairs[:, :, 1].astype(np.float64)
+    for row in range(len(matrix) if texts else 0):
+        adds = shares[row, :, None] * learnt["term_weights"][numbers[row]]
+        for column, first, last in texts:
+            parts[row, :, column] = adds[(numbers[row] >= first) & (numbers[row] <= last)].sum(axis=0)
+    return Additive(learnt["intercept"].reshape(-1), parts)
 
 
 def _trees(attributes: dict[str, onnx.AttributeProto]) -> Iterator[_Tree]:

@@ -14,6 +14,7 @@ from pydantic import Field, model_validator
 from mlctl import kinds
 from mlctl.gate_rules import Rule
 from mlctl.kinds import Record
+from mlctl.text import Terms
 from mlctl.times import Duration, Moment, duration
 
 _FROM_ENVIRONMENT: Final = re.compile(r"\$\{oc\.env:[^}]*\}")
@@ -141,6 +142,9 @@ class EncodingPolicy(Record):
     )
     missing: Literal["keep", "refuse"] = Field(
         default="keep", description="a missing value: kept (a model knows what to do), or refused in any feature"
+    )
+    text: dict[str, Terms] = Field(
+        default_factory=dict, description="features that are texts, to be read by their words and pieces of words"
     )
 
 

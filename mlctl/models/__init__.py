@@ -35,12 +35,14 @@ class TrainingTable:
     """What a model learns from.
 
     Attributes:
-        matrix: float32 array (rows, columns); NaN is "missing".
+        matrix: float32 array (rows, columns), NaN is "missing"; with texts a tail of pairs stands behind the columns.
         labels: float array (rows,): 0.0 and 1.0 (binary), codes 0.0 to classes - 1 (multiclass), or the value.
         columns: Names of the matrix columns; a category's are `feature=value`.
         task: What is foretold.
         classes: Names of the classes by code; none for a regression.
         groups: int array (rows,): rows of one entity have one number; None where every row is another's.
+        texts: Positions of the columns that say how many pairs of a text the row holds behind all columns.
+        terms: How many terms there are; a pair is a term's number, from 1, and its weight (`mlctl/encoding.py`).
     """
 
     matrix: np.ndarray[Any, Any]
@@ -49,6 +51,13 @@ class TrainingTable:
     task: Task = "binary"
     classes: tuple[str, ...] = ("0", "1")
     groups: np.ndarray[Any, Any] | None = None
+    texts: tuple[int, ...] = ()
+    terms: int = 0
+
+    @property
+    def width(self) -> int | None:
+        """How wide every row is; None where the tail of texts is as wide as the longest."""
+        return None if self.terms else len(self.columns)
 
     def only(self, rows: np.ndarray[Any, Any]) -> TrainingTable:
         """The same table with some of its rows: a mask or positions."""

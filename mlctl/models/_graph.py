@@ -21,7 +21,7 @@ IR_VERSION: Final = 8
 def build(
     nodes: Sequence[onnx.NodeProto],
     constants: Mapping[str, np.ndarray[Any, Any]],
-    columns: int,
+    columns: int | None,
     classes: int | None = None,
 ) -> bytes:
     """The graph of nodes in their order, from `features` float32 (rows, columns) to `score` float32.
@@ -29,7 +29,7 @@ def build(
     Args:
         nodes: The steps; the first ones read `features`, the last one writes `score`.
         constants: The learnt arrays by the name that the nodes use.
-        columns: How many columns a row of `features` has.
+        columns: How many columns a row of `features` has; None where that differs from table to table.
         classes: How many columns `score` has; None where it is an array (rows,).
 
     Returns:

@@ -23,7 +23,7 @@ def refuse_unlearnable(table: TrainingTable) -> None:
     if rows == 0:
         why = "the training part of the split is empty"
         raise DataError.no_rows("the training rows", why, "look at split: and at the window of the snapshot")
-    infinite = np.isinf(table.matrix)
+    infinite = np.isinf(table.matrix[:, : len(table.columns)])
     if infinite.any():
         columns = [table.columns[position] for position in np.flatnonzero(infinite.any(axis=0))]
         raise DataError.infinite(columns, int(infinite.any(axis=1).sum()))
@@ -34,6 +34,18 @@ def refuse_unlearnable(table: TrainingTable) -> None:
         gone = [name for name, count in zip(table.classes, counts, strict=True) if count == 0]
         if gone:
             raise DataError.class_without_rows(gone, "the training rows", rows)
+
+
+def refuse_texts(kind: str, table: TrainingTable) -> None:
+    """Lets a table without texts pass.
+
+    Raises:
+        ConfigError: The kind cannot learn from the terms of a text.
+    """
+    if table.terms:
+        names = listed([table.columns[place] for place in table.texts])
+        hint = "take model: {kind: logistic}, or leave the text out of encoding.text"
+        raise ConfigError.of_project("model", [Fault("model.kind", f"{kind} cannot read the text {names}", hint=hint)])
 
 
 def weights(options: ModelOptions, table: TrainingTable) -> np.ndarray[Any, Any] | None:

@@ -56,9 +56,9 @@ def learn(matrix: np.ndarray[Any, Any], clip_sigma: float) -> Scaling:
 
 
 def steps(
-    scaling: Scaling, weights: np.ndarray[Any, Any], intercept: np.ndarray[Any, Any]
+    scaling: Scaling, weights: np.ndarray[Any, Any], intercept: np.ndarray[Any, Any], source: str = "features"
 ) -> tuple[list[onnx.NodeProto], Mapping[str, np.ndarray[Any, Any]]]:
-    """The nodes from `features` to `sums` (standardised columns times weights, plus intercept) and their constants.
+    """The nodes from `source` to `sums` (standardised columns times weights, plus intercept) and their constants.
 
     In float64, because a large weight times a rounded float32 would leave the parity limit.
     """
@@ -74,7 +74,7 @@ def steps(
         ("MatMul", ["clipped", "weights"], "weighted"),
         ("Add", ["weighted", "intercept"], "sums"),
     ]
-    nodes = [helper.make_node("Cast", ["features"], ["values"], "values", to=TensorProto.DOUBLE)]
+    nodes = [helper.make_node("Cast", [source], ["values"], "values", to=TensorProto.DOUBLE)]
     nodes += [helper.make_node(operator, inputs, [output], output) for operator, inputs, output in named]
     return nodes, {
         "medians": scaling.medians,

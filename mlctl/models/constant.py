@@ -57,5 +57,5 @@ def fit(options: Options, table: TrainingTable) -> Fitted:
     def predict(matrix: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         return np.tile(always, (len(matrix), 1)) if several else np.full(len(matrix), always)
 
-    file = build(nodes, constants, len(table.columns), len(table.classes) if several else None)
+    file = build(nodes, constants, table.width, len(table.classes) if several else None)
     return Fitted(file, predict, (0.0,) * len(table.columns))

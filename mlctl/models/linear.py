@@ -14,7 +14,7 @@ from pydantic import Field
 
 from mlctl.models import Fitted, ModelOptions, TrainingTable
 from mlctl.models._graph import build
-from mlctl.models._learnable import refuse_unlearnable
+from mlctl.models._learnable import refuse_texts, refuse_unlearnable
 from mlctl.models._scaling import learn, shares, steps
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ def fit(options: Options, table: TrainingTable) -> Fitted:
     from sklearn.linear_model import Ridge
     from threadpoolctl import threadpool_limits
 
+    refuse_texts("linear", table)
     refuse_unlearnable(table)
     scaling = learn(table.matrix, options.clip_sigma)
     # cholesky is exact for tables of few columns; with no penalty at all equal columns would have no single answer

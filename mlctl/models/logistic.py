@@ -4,11 +4,13 @@ Use it first, and keep it when `xgboost` does not beat it clearly: it is small, 
 answer hangs on thresholds or on columns acting together: it sees each column as a straight line.
 
 A missing value counts as the column's median. A standardised value is cut at `clip_sigma` standard deviations, so that
-one absurd row bends neither the fit nor its own score. Several classes share one fit (multinomial, softmax).
+one absurd row bends neither the fit nor its own score. Several classes share one fit (multinomial, softmax). Of a text
+each term pushes the score by its weight in the text; `c: 10` suits texts, whose weights are small.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from pydantic import Field
@@ -17,6 +19,9 @@ from mlctl.models import Fitted, ModelOptions, TrainingTable
 from mlctl.models._graph import build
 from mlctl.models._learnable import refuse_unlearnable, weights
 from mlctl.models._scaling import Scaling, learn, shares, steps
+from mlctl.models._terms import OPS as OPS_OF_TERMS
+from mlctl.models._terms import sparse
+from mlctl.models._terms import steps as steps_of_terms
 
 if TYPE_CHECKING:
     import numpy as np
@@ -37,9 +42,7 @@ class Options(ModelOptions):
 EXAMPLE: Final[dict[str, object]] = {"kind": "logistic", "c": 0.5}
 SEARCH: Final[dict[str, dict[str, object]]] = {"c": {"low": 0.001, "high": 100.0, "log": True}}
 TASKS: Final = frozenset({"binary", "multiclass"})
-OPS: Final = frozenset(
-    {"Cast", "IsNaN", "Where", "Sub", "Div", "Clip", "MatMul", "Add", "Sigmoid", "Softmax"},
-)
+OPS: Final = OPS_OF_TERMS | {"Cast", "IsNaN", "Where", "Sub", "Div", "Clip", "MatMul", "Add", "Sigmoid", "Softmax"}
 
 
 def fit(options: Options, table: TrainingTable) -> Fitted:
@@ -54,30 +57,73 @@ def fit(options: Options, table: TrainingTable) -> Fitted:
     from threadpoolctl import threadpool_limits
 
     refuse_unlearnable(table)
-    scaling = learn(table.matrix, options.clip_sigma)
-    estimator = LogisticRegression(C=options.c, max_iter=options.max_iter, tol=1e-6, random_state=options.seed)
+    seen = _Seen(learn(table.matrix[:, : len(table.columns)], options.clip_sigma), table.texts, table.terms)
+    # a class of texts has thousands of weights, and the last digits of each decide nothing
+    tol = 1e-4 if seen.terms else 1e-6
+    estimator = LogisticRegression(C=options.c, max_iter=options.max_iter, tol=tol, random_state=options.seed)
     # A sum split over threads rounds differently, and the weights would depend on the machine's cores.
     with threadpool_limits(limits=1):
-        estimator.fit(scaling(table.matrix), table.labels, sample_weight=weights(options, table))
+        estimator.fit(seen(table.matrix), table.labels, sample_weight=weights(options, table))
     binary = table.task == "binary"
 
     def predict(matrix: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-        probability: np.ndarray[Any, Any] = estimator.predict_proba(scaling(matrix))
+        probability: np.ndarray[Any, Any] = estimator.predict_proba(seen(matrix))
         return probability[:, 1] if binary else probability
 
     strength = np.abs(estimator.coef_).sum(axis=0)
-    return Fitted(_graph(scaling, estimator, binary), predict, shares(strength))
+    return Fitted(_graph(seen, estimator, table), predict, shares(seen.by_column(strength)))
 
 
-def _graph(scaling: Scaling, estimator: LogisticRegression, binary: bool) -> bytes:
+@dataclass(frozen=True)
+class _Seen:
+    """What the estimator sees of a row: its columns standardised, and behind them the weights of its terms.
+
+    Attributes:
+        scaling: Of the columns.
+        texts: Positions of the columns that only count a text's pairs; they weigh nothing.
+        terms: How many terms there are; without any the estimator sees a plain array.
+    """
+
+    scaling: Scaling
+    texts: tuple[int, ...]
+    terms: int
+
+    def __call__(self, matrix: np.ndarray[Any, Any]) -> Any:
+        columns = len(self.scaling.means)
+        scaled = self.scaling(matrix[:, :columns])
+        if not self.terms:
+            return scaled
+        from scipy.sparse import csr_array, hstack
+
+        scaled[:, list(self.texts)] = 0.0
+        return hstack([csr_array(scaled), sparse(matrix, columns, self.terms)], format="csr")
+
+    def by_column(self, strength: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        """Of each column its part; all texts share what their terms weigh with the first of them."""
+        columns = len(self.scaling.means)
+        found: np.ndarray[Any, Any] = strength[:columns].copy()
+        if self.terms:
+            found[self.texts[0]] = strength[columns:].sum()
+        return found
+
+
+def _graph(seen: _Seen, estimator: LogisticRegression, table: TrainingTable) -> bytes:
     """The same arithmetic in ONNX."""
     from onnx import TensorProto, helper
 
+    binary, columns = table.task == "binary", len(table.columns)
+    learnt_weights = estimator.coef_[0] if binary else estimator.coef_.T
+    intercept = estimator.intercept_[0].reshape(()) if binary else estimator.intercept_
+    source = "columns" if seen.terms else "features"
+    nodes, learnt = steps(seen.scaling, learnt_weights[:columns], intercept, source)
+    if seen.terms:
+        before, constants = steps_of_terms(learnt_weights[columns:], columns)
+        nodes[-1].output[0] = nodes[-1].name = "of_columns"
+        nodes = [*before, *nodes, helper.make_node("Add", ["of_columns", "of_terms"], ["sums"], "sums")]
+        learnt = {**learnt, **constants}
     if binary:
-        nodes, learnt = steps(scaling, estimator.coef_[0], estimator.intercept_[0].reshape(()))
         nodes.append(helper.make_node("Sigmoid", ["sums"], ["probability"], "probability"))
     else:
-        nodes, learnt = steps(scaling, estimator.coef_.T, estimator.intercept_)
         nodes.append(helper.make_node("Softmax", ["sums"], ["probability"], "probability", axis=1))
     nodes.append(helper.make_node("Cast", ["probability"], ["score"], "score", to=TensorProto.FLOAT))
-    return build(nodes, learnt, len(scaling.means), None if binary else len(estimator.classes_))
+    return build(nodes, learnt, table.width, None if binary else len(estimator.classes_))

@@ -17,7 +17,7 @@ from pydantic import Field
 from mlctl.errors import DataError
 from mlctl.models import Fitted, ModelOptions, TrainingTable
 from mlctl.models._graph import build
-from mlctl.models._learnable import refuse_unlearnable, weights
+from mlctl.models._learnable import refuse_texts, refuse_unlearnable, weights
 
 if TYPE_CHECKING:
     import numpy as np
@@ -70,6 +70,7 @@ def fit(options: Options, table: TrainingTable) -> Fitted:
     """
     from xgboost import DMatrix, train
 
+    refuse_texts("xgboost", table)
     refuse_unlearnable(table)
     start = _start(table)
     rows = DMatrix(table.matrix, label=table.labels, weight=weights(options, table), nthread=_THREADS)

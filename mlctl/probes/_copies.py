@@ -60,7 +60,7 @@ def copies(scene: Scene) -> Looked:
         return Looked.not_run("one side of the split has no rows")
     if scene.folds:
         return Looked.not_run("with folds every row teaches and judges: probes.resampled looks for copies")
-    content = contents(scene.rows, scene.columns)
+    content = contents(scene.rows, scene.whole)
     table = pl.DataFrame({"content": content, "part": scene.part, "key": scene.rows[scene.project.entity.key]})
     by_content = table.group_by("content").agg(
         pl.len().alias("rows"), pl.col("key").n_unique().alias("keys"), (pl.col("part") == 0).sum().alias("train")

@@ -53,7 +53,7 @@ def resampled(scene: Scene) -> Looked:
     at, most = np.flatnonzero(scene.moment), scene.project.probes.resampled_limit
     copied, telling = _copied(scene, at)
     truth = scene.truth[at]
-    content = contents(scene.rows, scene.columns).to_numpy()
+    content = contents(scene.rows, scene.whole).to_numpy()
     for outcome in np.unique(truth) if scene.task != "regression" else [None]:
         who = telling if outcome is None else (truth == outcome) & telling
         share = float(copied[who].mean()) if who.sum() >= _FEWEST else 0.0
@@ -86,7 +86,7 @@ def _copied(scene: Scene, at: Array) -> tuple[Array, Array]:
     import numpy as np
 
     rows = scene.rows[at.tolist()]
-    content = contents(rows, scene.columns)
+    content = contents(rows, scene.whole)
     _, first, code, times = np.unique(content.to_numpy(), return_index=True, return_inverse=True, return_counts=True)
     different = rows[first.tolist()]
     name = _most_different(different, scene.columns)

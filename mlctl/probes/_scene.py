@@ -47,8 +47,9 @@ class Scene:
         project: Names the key, the label and the limits.
         rows: Grain: one entity at one moment; training rows first. Time: `as_of`.
         part: int array (rows,): 0 teaches and 1 judges; with folds, the fold.
-        columns: The features.
+        columns: The features but texts: those are another one in each row, and there to tell the label.
         task: binary, multiclass or regression.
+        whole: All features.
     """
 
     project: Project
@@ -56,6 +57,7 @@ class Scene:
     part: Array
     columns: tuple[str, ...]
     task: str = "binary"
+    whole: tuple[str, ...] = ()
     _codes: dict[str, Binned] = field(default_factory=dict)
 
     @classmethod
@@ -65,11 +67,12 @@ class Scene:
         import polars as pl
 
         task = str(getattr(project.label, "task", "binary"))
+        apart, whole = tuple(name for name in columns if name not in project.encoding.text), tuple(columns)
         if FOLD in train.columns:
-            return cls(project, train, train[FOLD].to_numpy().astype(np.int64), tuple(columns), task)
+            return cls(project, train, train[FOLD].to_numpy().astype(np.int64), apart, task, whole)
         rows = pl.concat([train, test.select(train.columns)], how="vertical_relaxed")
         part = np.repeat(np.array([0, 1]), [train.height, test.height])
-        return cls(project, rows, part, tuple(columns), task)
+        return cls(project, rows, part, apart, task, whole)
 
     @property
     def folds(self) -> bool:

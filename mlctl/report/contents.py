@@ -182,7 +182,9 @@ def _asked(
     wrong = _rows.most_wrong(disk, scored, truth, scores[own])
     told = _rows.told(disk, scored, truth, scores[own], wrong)
     features = scored.select(columns)
-    tried = [line["feature"] for line in _importance(disk) or [] if line["share"] > 0 and line["feature"] in columns]
+    tried = [line["feature"] for line in _importance(disk) or [] if line["share"] > 0]
+    # a text has no values to be tried one after the other
+    tried = [name for name in tried if name in columns and name not in disk.project.encoding.text]
     if score is None:
         return {"errors": told, "dependence": None}
     usual = dependence.sampled(features, 4000)

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     import polars as pl
 
 ATTEMPTS: Final = 3
+_USUAL_TERMS: Final = 256
+"""Terms of a text of some forty words."""
 """How often a clock may be asked: another program on the machine must not refuse a release."""
 CALLS: Final = 1_000
 WARM_CALLS: Final = 100
@@ -66,7 +68,8 @@ def _measures(places: Places, evaluation: Mapping[str, Any], asked: list[Rule], 
     }
     if timed and any(rule.is_timed() for rule in asked):
         score = runtime.scorer(path.read_bytes(), threads=1)
-        columns = len(Encoding.model_validate(read_json(places.model / f"{own}.encoding.json", again)).columns())
+        encoding = Encoding.model_validate(read_json(places.model / f"{own}.encoding.json", again))
+        columns = encoding.width or len(encoding.columns()) + 2 * _USUAL_TERMS
         clocks = {"latency_ms": latency_ms, "seconds": seconds}
         for name, clock in clocks.items():
             limits = [rule.max for rule in asked if rule.measure == name and rule.max is not None]

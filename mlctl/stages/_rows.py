@@ -74,7 +74,9 @@ def table(
     matrix = encoding.encode(learnt, rows.select(columns))
     labels = rows["label"].to_numpy().astype("float64")
     groups = splits.entity_codes(project, rows)
-    return TrainingTable(matrix, labels, learnt.columns(), project.label.task, tuple(known), groups)
+    texts = tuple(place for place, *_ in learnt.texts())
+    of = (project.label.task, tuple(known), groups)
+    return TrainingTable(matrix, labels, learnt.columns(), *of, texts, len(learnt.terms()))
 
 
 def scored(

@@ -158,6 +158,7 @@ def _slices(
     """Groups that nobody named and that the model serves worse than it expects itself, the surest first."""
     truth = rows["label"].to_numpy()
     loss = (truth - scores[own]) ** 2 if project.label.task == "regression" else slices.surprise(truth, scores[own])
+    columns = [name for name in columns if name not in project.encoding.text]
     found = slices.find(rows, columns, loss, MIN_COHORT_ROWS, _MOST_SLICES)
     return {
         f"weak_{place}": {

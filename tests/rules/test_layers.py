@@ -10,7 +10,7 @@ ROWS = """
 errors
 findings files git times strict_yaml environment
 kinds crash
-gate_rules
+gate_rules text
 spec
 validation
 workspace
