@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from mlctl import config, database, generations, snapshot
 from mlctl.errors import ConfigError, DataError, IntegrityError, listed
@@ -25,6 +25,9 @@ from mlctl.workspace import Places
 
 if TYPE_CHECKING:
     import polars as pl
+
+_SHOWN: Final = 8
+"""Decisions that are told on one line."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +83,10 @@ def publish(places: Places, project: Project, now: datetime, tell: Tell, as_of: 
         made = generations.publish(connection, order, scores)
     counts = scores["decision"].value_counts().sort("decision")
     decisions = dict(zip(counts["decision"], counts["count"], strict=True))
-    shown = ", ".join(f"{count:,} {decision}" for decision, count in decisions.items())
+    often = sorted(decisions.items(), key=lambda item: (-item[1], item[0]))
+    shown = ", ".join(f"{count:,} {decision}" for decision, count in often[:_SHOWN])
+    if len(often) > _SHOWN:
+        shown += f" and {len(often) - _SHOWN} decisions more"
     tell("score", f"{made.rows:,} audited scores in {made.view} ({shown})")
     return Published(made.view, made.rows, run_id, False, decisions)
 

@@ -100,7 +100,7 @@ def _of_weights(
     scaled = np.clip((filled - learnt["means"]) / learnt["deviations"], learnt["lowest"], learnt["highest"])
     weights = learnt["weights"].reshape(columns, -1)
     parts = scaled[:, None, :] * weights.T[None, :, :]
-    pairs = matrix[:, columns:].reshape(len(matrix), -1, 2)
+    pairs = matrix[:, columns:].reshape(len(matrix), (matrix.shape[1] - columns) // 2, 2)
     numbers, shares = pairs[:, :, 0].astype(np.int64), pairs[:, :, 1].astype(np.float64)
     for row in range(len(matrix) if texts else 0):
         adds = shares[row, :, None] * learnt["term_weights"][numbers[row]]

@@ -29,7 +29,7 @@ def sparse(matrix: np.ndarray[Any, Any], columns: int, terms: int) -> csr_array:
     import numpy as np
     from scipy.sparse import csr_array
 
-    tail = np.nan_to_num(matrix[:, columns:].reshape(len(matrix), -1, 2), nan=0.0)
+    tail = np.nan_to_num(matrix[:, columns:].reshape(len(matrix), (matrix.shape[1] - columns) // 2, 2), nan=0.0)
     numbers = np.clip(tail[:, :, 0], 0, terms).astype(np.int64)
     weights = np.clip(tail[:, :, 1], 0, 1).astype(np.float64)
     there = (numbers > 0) & (weights > 0)
