@@ -148,6 +148,8 @@ def _facts(run: Run) -> list[tuple[str, str]]:
         facts.append(
             ("next", f'mlctl db psql projects/{run.project} -- -c "select * from {run.published.view} limit 5"')
         )
+    else:
+        facts += [("release", run.release), ("next", f"mlctl serve projects/{run.project}")]
     return facts
 
 

@@ -79,7 +79,7 @@ class Encoding(Record):
                 first += len(encoded.terms)
         return tuple(found)
 
-    @property
+    @cached_property
     def width(self) -> int | None:
         """How wide a matrix of this encoding is; None where texts make that differ from table to table."""
         return None if self.terms() else len(self.columns())
@@ -186,8 +186,27 @@ def encode(encoding: Encoding, features: pl.DataFrame) -> np.ndarray[Any, Any]:
         known = [(text == value).fill_null(False) for value in encoded.categories]
         other = text.is_not_null() & ~text.is_in(list(encoded.categories)).fill_null(False)
         columns += [mask.cast(pl.Float32).to_numpy() for mask in (*known, other, text.is_null())]
-    if tails and encoding.terms():
-        columns.append(_tail(encoding, tails, features.height))
+    return joined(encoding, columns, tails, features.height)
+
+
+def joined(
+    encoding: Encoding,
+    columns: Sequence[Matrix],
+    tails: Sequence[Sequence[Sequence[tuple[int, float]]]],
+    rows: int,
+) -> Matrix:
+    """The matrix of columns, and behind them the pairs of each text's terms: float32 array (rows, columns).
+
+    Args:
+        encoding: Says which terms each text has.
+        columns: float32 arrays (rows,), in the encoding's order.
+        tails: Of each text by row, the pairs of its known terms' numbers and weights.
+        rows: How many rows.
+    """
+    import numpy as np
+
+    if tails and encoding.width is None:
+        columns = [*columns, _tail(encoding, tails, rows)]
     return np.ascontiguousarray(np.column_stack(columns), dtype=np.float32)
 
 

@@ -84,7 +84,7 @@ def run(places: Places, overrides: Sequence[str], now: datetime, tell: Tell) -> 
         changes = [override for override in overrides if _section(override) != _OF_ACT]
         composed = config.compose(places, overrides)
         _refuse_data_overrides(changes)
-        if not changes:
+        if not changes and composed.project.serving.kind == "batch":
             _reach_database(composed.project)
         # where to publish is no part of what is made: such overrides are not written down
         write_params(places, config.compose(places) if overrides and not changes else composed, now)
@@ -95,7 +95,9 @@ def run(places: Places, overrides: Sequence[str], now: datetime, tell: Tell) -> 
         refused = done.exit_code == EXIT_REFUSED and done.failed == "gate"
         if done.exit_code and not refused:
             raise _failure(places, done)
-        published = None if refused or changes else publish(places, composed.project, now, tell)
+        # a project that answers over HTTP has nothing to publish: its release is what is served
+        ready = not refused and not changes and composed.project.serving.kind == "batch"
+        published = publish(places, composed.project, now, tell) if ready else None
         return _told(places, tuple(changes), done, published, started)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from mlctl import config, database, generations, snapshot
-from mlctl.errors import ConfigError, DataError, IntegrityError, listed
+from mlctl.errors import ConfigError, DataError, Fault, IntegrityError, listed
 from mlctl.files import canonical_json, sha256_of
 from mlctl.generations import Generation, PublishOrder
 from mlctl.release import Release, open_release, read_manifest
@@ -54,12 +54,16 @@ def publish(places: Places, project: Project, now: datetime, tell: Tell, as_of: 
         as_of: Score as of this moment of the snapshot; None: as of its end.
 
     Raises:
-        ConfigError: The moment lies behind the snapshot.
+        ConfigError: The moment lies behind the snapshot, or the project answers over HTTP.
         DataError: The audit speaks against it; the live scores stay.
         IntegrityError: Release or tables are missing or damaged.
         ConflictError: Somebody else publishes this project now.
         ExternalError: The database.
     """
+    if project.serving.kind != "batch":
+        hint = f"mlctl serve projects/{places.name}, or serving: {{kind: batch}}"
+        fault = Fault("serving.kind", "only a batch publishes scores", hint=hint)
+        raise ConfigError.of_project(places.name, [fault])
     tell("score", "")
     again = f"mlctl run projects/{places.name}"
     taken = snapshot.read(places)

@@ -35,6 +35,16 @@ def champion_id(places: Places) -> str:
     return str(read_json(places.champion, f"mlctl promote projects/{places.name}")["release"])
 
 
+def to_serve(places: Places) -> Path:
+    """The folder of the release that answers: the champion's, or the sealed one while nothing was promoted.
+
+    Raises:
+        IntegrityError: champion.json cannot be read.
+    """
+    identity = champion_id(places)
+    return places.releases / identity if identity else places.release
+
+
 def open_champion(places: Places) -> Release | None:
     """The champion, opened; None when nothing was promoted yet.
 

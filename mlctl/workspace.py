@@ -106,6 +106,11 @@ class Places:
         return self.state / "history"
 
     @property
+    def predictions(self) -> Path:
+        """What was answered over HTTP, in segments that are only added to."""
+        return self.state / "predictions"
+
+    @property
     def metrics(self) -> Path:
         """Small JSON files that DVC shows and compares."""
         return self.folder / "metrics"

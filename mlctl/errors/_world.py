@@ -80,6 +80,16 @@ class ExternalError(MlctlError):
         )
 
     @classmethod
+    def listening(cls, where: str, why: str) -> ExternalError:
+        """An address that cannot be listened on: somebody else does, or it is another machine's."""
+        return cls(
+            "cannot listen for requests",
+            where=where,
+            why=why,
+            next_step="stop who listens there, or choose another address: mlctl serve projects/NAME --port 8081",
+        )
+
+    @classmethod
     def git(cls, command: str, why: str) -> ExternalError:
         """Git refused."""
         return cls(f"git {command} failed", why=why, next_step="git status; then the same command again")

@@ -42,6 +42,7 @@ release
 releases
 probes slices contributions
 serving
+server
 stages
 publishing
 trials

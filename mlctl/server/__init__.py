@@ -1,0 +1,12 @@
+"""Answers over HTTP: a sealed release behind a few routes, and nothing that trains.
+
+inputs      the rows of a request, or what is wrong with them
+answers     a release at work: rows to answers
+batching    requests that wait together are answered together
+inference   the Open Inference Protocol: JSON and binary tensors
+measures    what is counted, for Prometheus
+pages       the routes described: OpenAPI, and a page for people
+prediction_log   what was answered, one line a row
+app         the routes
+process     the process: sockets, signals, workers, a new release
+"""

@@ -1,0 +1,112 @@
+"""A release at work: rows of features to answers, and the fallback where the model gives none.
+
+An answer is a row's score, decision, reason and confidence, as batch scoring writes them, and whose they are. Every row
+is answered: what goes wrong inside is counted, and the project's fallback answers with the reason.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from mlctl import runtime
+from mlctl.contributions import contributions
+from mlctl.decide import Decider
+from mlctl.encoding import encode
+from mlctl.files import read_json
+from mlctl.release import Release, open_release
+from mlctl.server.inputs import Inputs
+from mlctl.server.quick import Quick
+
+if TYPE_CHECKING:
+    import polars as pl
+
+MODEL_ERROR: Final = "model_error"
+TIMEOUT: Final = "timeout"
+VARIANT: Final = "champion"
+
+
+@dataclass(frozen=True)
+class Answerer:
+    """An opened release, its graph loaded once.
+
+    Attributes:
+        release: The release; every hash held, and its golden rows were answered as sealed.
+        schema: By feature its Polars type, as in the golden rows.
+        examples: The golden rows.
+        score: The graph.
+        decider: What turns scores into decisions.
+    """
+
+    release: Release
+    schema: Mapping[str, str]
+    examples: tuple[Mapping[str, Any], ...]
+    score: runtime.Scorer
+    decider: Decider
+
+    @classmethod
+    def open(cls, folder: Path, next_step: str) -> Answerer:
+        """Opens a release and warms it up with its golden rows.
+
+        Raises:
+            IntegrityError: The release is missing, damaged, or does not answer as sealed.
+        """
+        release = open_release(folder, next_step)
+        golden = read_json(folder / "golden.json", next_step)
+        columns = golden["features"]
+        examples = tuple({name: columns[name][row] for name in columns} for row in range(len(golden["scores"])))
+        return cls(release, golden["schema"], examples, runtime.scorer(release.onnx), release.decider())
+
+    def answers(self, inputs: Inputs, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """The answers to rows; they are those of batch scoring, to the bit.
+
+        Raises:
+            DataError: A value is refused by `encoding:`.
+        """
+        if self.quick is not None:
+            scores = self.score(self.quick.matrix(rows)).astype("float64")
+            decided = self.quick.decide(rows, scores)
+        else:
+            features = inputs.table(rows)
+            scores = self.score(encode(self.release.encoding, features)).astype("float64")
+            decided = self.decider(features, scores).to_dicts()
+        for row in decided:
+            row.update(self.whose)
+        if math.isfinite(float(scores.sum())):
+            return decided
+        # a score that is no number decides nothing
+        return [
+            self.fallback(MODEL_ERROR) if row["score"] is None or not math.isfinite(row["score"]) else row
+            for row in decided
+        ]
+
+    @cached_property
+    def quick(self) -> Quick | None:
+        """The way without a table, where there is one."""
+        return Quick.of(self.release.encoding, self.decider)
+
+    @cached_property
+    def whose(self) -> Mapping[str, str]:
+        """Whose answers these are."""
+        return {"release": self.release.id, "variant": VARIANT}
+
+    def fallback(self, reason: str) -> dict[str, Any]:
+        """The answer where the model gives none."""
+        decision = self.release.project.decide.fallback
+        return {"score": None, "decision": decision, "reason": reason, "confidence": None, **self.whose}
+
+    def explained(self, features: pl.DataFrame, top: int) -> list[str | None]:
+        """Of each row the features that moved its score most, as JSON (`mlctl/contributions.py`).
+
+        Raises:
+            IntegrityError: The release's trees cannot tell.
+        """
+        return contributions(self.release, encode(self.release.encoding, features), top).to_list()
+
+    def classes(self) -> Sequence[str]:
+        """Names of the classes; none for a number."""
+        return tuple(self.release.manifest["classes"])

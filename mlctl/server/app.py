@@ -1,0 +1,315 @@
+"""The routes, as one ASGI application without a framework: a route of a framework costs more than the model.
+
+POST /predict                     plain JSON: one row or several
+POST /explain                     what moved the scores of rows
+GET  /v2, /v2/health/*, /v2/models/NAME[/versions/V][/ready|/infer]     Open Inference Protocol
+GET  /metrics, /openapi.json, /docs
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+
+from mlctl import __version__
+from mlctl.errors import DataError, MlctlError
+from mlctl.server import inference, pages
+from mlctl.server.answers import MODEL_ERROR, TIMEOUT, Answerer
+from mlctl.server.batching import Batches
+from mlctl.server.inputs import Inputs, Refused
+from mlctl.server.measures import Measures
+from mlctl.server.prediction_log import PredictionLog
+from mlctl.serving.http import Options
+
+if TYPE_CHECKING:
+    from mlctl.server.batching import Row
+
+Scope = Mapping[str, Any]
+Receive = Callable[[], Awaitable[Mapping[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+Tell = Callable[[str], None]
+
+_JSON: Final = (b"content-type", b"application/json")
+_BINARY: Final = (b"content-type", b"application/octet-stream")
+_CLOSE: Final = (b"connection", b"close")
+_LONGEST_ID: Final = 128
+_MOST_REASONS: Final = 20
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An answer to a request: status, body, headers."""
+
+    status: int
+    body: bytes
+    headers: tuple[tuple[bytes, bytes], ...] = (_JSON,)
+
+
+class App:
+    """One release behind the routes; another one may take its place between two requests."""
+
+    def __init__(self, name: str, options: Options, log: PredictionLog | None, measures: Measures, tell: Tell) -> None:
+        self.name, self._options, self._log, self._measures, self._tell = name, options, log, measures, tell
+        self._answerer: Answerer | None = None
+        self._inputs = Inputs({}, "", options.max_rows)
+        self._batches = Batches(
+            self._answered, self._late, (options.queue_rows, options.batch_rows, options.timeout_ms / 1000)
+        )
+        self.draining = False
+        self._posts: dict[str, Callable[[Scope, bytes], Awaitable[Reply]]] = {
+            "/predict": self._predict,
+            "/explain": self._explain,
+            f"/v2/models/{name}/infer": self._infer,
+        }
+
+    @property
+    def release(self) -> str:
+        """The id of the release that answers; empty before there is one."""
+        return "" if self._answerer is None else self._answerer.release.id
+
+    def take(self, answerer: Answerer) -> None:
+        """Lets a verified release answer from the next request on."""
+        # what was read by the old release's schema is answered by the old release
+        self._batches.flush()
+        self._inputs = Inputs(answerer.schema, answerer.release.project.entity.key, self._options.max_rows)
+        answerer.answers(self._inputs, [self._inputs.row(row, "") for row in answerer.examples])
+        self._answerer = answerer
+        self._measures.release(answerer.release.id)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        if scope["type"] != "http":
+            return
+        started = time.perf_counter()
+        route = scope["path"]
+        try:
+            reply = await self._reply(scope, receive)
+        except Refused as refused:
+            reply = _refusal(refused)
+        except Exception as error:  # noqa: BLE001 - nobody sees a stack, and the next request is answered
+            self._tell(f"{scope['method']} {route}: {type(error).__name__}: {error}")
+            reply = Reply(500, b'{"error":"the server failed; its log tells why"}')
+        headers = [*reply.headers, (b"content-length", b"%d" % len(reply.body))]
+        if self.draining or reply.status == 413:
+            headers.append(_CLOSE)
+        with suppress(OSError):
+            await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+            await send({"type": "http.response.body", "body": reply.body})
+        self._measures.request(self._route(route), reply.status, time.perf_counter() - started)
+
+    def _route(self, path: str) -> str:
+        """A route's name for the counters: never what a client made up."""
+        if path in self._posts or path in _GETS or path.startswith(("/v2/health/", f"/v2/models/{self.name}")):
+            return path if "/versions/" not in path else f"/v2/models/{self.name}/versions"
+        return "other"
+
+    async def _reply(self, scope: Scope, receive: Receive) -> Reply:
+        path, method = scope["path"], scope["method"]
+        versioned = f"/v2/models/{self.name}/versions/"
+        if path.startswith(versioned):
+            version, _, rest = path[len(versioned) :].partition("/")
+            if version != self.release:
+                raise Refused(404, f"the release {self.release} answers here", "version")
+            path = f"/v2/models/{self.name}" + (f"/{rest}" if rest else "")
+        post = self._posts.get(path)
+        if post is None:
+            return self._read_only(path, method)
+        if method != "POST":
+            return Reply(405, b'{"error":"send a POST request"}', (_JSON, (b"allow", b"POST")))
+        body = await self._body(scope, receive)
+        if self._answerer is None:
+            raise Refused(503, "no release is ready yet", retry_after_s=1)
+        return await post(scope, body)
+
+    def _read_only(self, path: str, method: str) -> Reply:
+        known = self._shown(path)
+        if known is None:
+            if path.startswith("/v2/models/"):
+                return Reply(404, orjson.dumps({"error": f"there is no such model; this is {self.name}"}))
+            return Reply(404, b'{"error":"there is no such route; GET /docs tells which there are"}')
+        if method not in ("GET", "HEAD"):
+            return Reply(405, b'{"error":"send a GET request"}', (_JSON, (b"allow", b"GET, HEAD")))
+        return known()
+
+    def _shown(self, path: str) -> Callable[[], Reply] | None:
+        model = f"/v2/models/{self.name}"
+        routes: dict[str, Callable[[], Reply]] = {
+            "/v2": self._server,
+            "/v2/health/live": lambda: Reply(200, b'{"live":true}'),
+            "/v2/health/ready": self._ready,
+            model: lambda: _json(inference.metadata(self.name, self.release, self._inputs)),
+            f"{model}/ready": self._ready,
+            "/metrics": lambda: Reply(
+                200, self._measures.text(), ((b"content-type", b"text/plain; version=0.0.4; charset=utf-8"),)
+            ),
+            "/openapi.json": lambda: _json(self._described()),
+            "/docs": lambda: Reply(200, self._page(), ((b"content-type", b"text/html; charset=utf-8"),)),
+        }
+        return routes.get(path)
+
+    def _server(self) -> Reply:
+        return _json({"name": "mlctl", "version": __version__, "extensions": ["binary_tensor_data"]})
+
+    def _ready(self) -> Reply:
+        ready = self._answerer is not None and not self.draining
+        return Reply(200 if ready else 503, b'{"ready":true}' if ready else b'{"ready":false}')
+
+    def _described(self) -> dict[str, Any]:
+        examples = () if self._answerer is None else self._answerer.examples
+        return pages.openapi(self.name, self.release, self._inputs, examples[:1], self._options)
+
+    def _page(self) -> bytes:
+        answerer = self._answerer
+        if answerer is None:
+            raise Refused(503, "no release is ready yet", retry_after_s=1)
+        examples = list(answerer.examples[:: max(1, len(answerer.examples) // 3)][:3])
+        answers = answerer.answers(self._inputs, [self._inputs.row(row, "") for row in examples])
+        return pages.page(answerer.release, self._inputs, examples, answers)
+
+    async def _body(self, scope: Scope, receive: Receive) -> bytes:
+        """The body of a request.
+
+        Raises:
+            Refused: 413: it is too long; 408: it did not come in time; 415: it is compressed.
+        """
+        for name, value in scope["headers"]:
+            if name == b"content-length" and int(value) > self._options.max_bytes:
+                raise Refused(413, f"the body has more than {self._options.max_bytes:,} bytes")
+            if name == b"content-encoding" and value.lower() != b"identity":
+                raise Refused(415, "send the body as it is, not compressed", "content-encoding")
+        message = await receive()
+        if not message.get("more_body") and message["type"] == "http.request":
+            return self._short(message["body"])
+        try:
+            async with asyncio.timeout(self._options.body_timeout_ms / 1000):
+                return await self._long_body(message, receive)
+        except TimeoutError as error:
+            raise Refused(408, f"the body did not come within {self._options.body_timeout_ms:,} ms") from error
+
+    async def _long_body(self, message: Mapping[str, Any], receive: Receive) -> bytes:
+        parts: list[bytes] = []
+        size = 0
+        while message["type"] == "http.request":
+            parts.append(message["body"])
+            size += len(parts[-1])
+            if size > self._options.max_bytes:
+                self._short(b"".join(parts))
+            if not message.get("more_body"):
+                return b"".join(parts)
+            message = await receive()
+        raise Refused(400, "the client went away")
+
+    def _short(self, body: bytes) -> bytes:
+        if len(body) > self._options.max_bytes:
+            raise Refused(413, f"the body has more than {self._options.max_bytes:,} bytes")
+        return body
+
+    async def _predict(self, scope: Scope, body: bytes) -> Reply:
+        said = _parsed(body)
+        rows = self._inputs.rows(said)
+        answers = await self._asked(rows, _identity(scope))
+        return Reply(200, orjson.dumps(answers if isinstance(said, list) else answers[0]))
+
+    async def _infer(self, scope: Scope, body: bytes) -> Reply:
+        length = next((value.decode("latin-1") for name, value in scope["headers"] if name == inference.HEADER), "")
+        request = inference.Inference(body, length, self._inputs)
+        answers = await self._asked(request.rows, request.identity or _identity(scope))
+        told, json_bytes = request.answered(self.name, answers)
+        if json_bytes is None:
+            return Reply(200, told)
+        return Reply(200, told, (_BINARY, (inference.HEADER, b"%d" % json_bytes)))
+
+    async def _explain(self, scope: Scope, body: bytes) -> Reply:
+        said = _parsed(body)
+        rows = self._inputs.rows(said)
+        answerer = self._answerer
+        if answerer is None:
+            raise Refused(503, "no release is ready yet", retry_after_s=1)
+        table = self._inputs.table(rows)
+        try:
+            why = await asyncio.to_thread(answerer.explained, table, _MOST_REASONS)
+            answers = answerer.answers(self._inputs, rows)
+        except MlctlError as error:
+            raise Refused(422, str(error).splitlines()[0]) from error
+        told = [
+            answer | {"contributions": None if text is None else orjson.loads(text)}
+            for answer, text in zip(answers, why, strict=True)
+        ]
+        return _json(told if isinstance(said, list) else told[0])
+
+    async def _asked(self, rows: Sequence[Row], identity: str) -> list[dict[str, Any]]:
+        answers = await self._batches.ask(rows)
+        told = [{"id": identity if len(answers) == 1 else f"{identity}/{place}"} | a for place, a in enumerate(answers)]
+        if self._log is not None:
+            keys = ({} if self._inputs.key not in row else {self._inputs.key: row[self._inputs.key]} for row in rows)
+            lines = [line | key for line, key in zip(told, keys, strict=True)]
+            if self._options.log == "inputs":
+                lines = [line | {"inputs": row} for line, row in zip(lines, rows, strict=True)]
+            self._log.write(lines)
+        return told
+
+    def _answered(self, rows: Sequence[Row]) -> list[dict[str, Any]]:
+        """The answers to a batch; where the model fails, the fallback's."""
+        answerer = self._answerer
+        if answerer is None:
+            raise Refused(503, "no release is ready yet", retry_after_s=1)
+        self._measures.batch(len(rows), self._batches.waiting_rows)
+        try:
+            answers = answerer.answers(self._inputs, rows)
+        except Exception as error:  # noqa: BLE001 - the fallback answers, whatever failed
+            if len(rows) > 1:  # one bad row must not spoil the others
+                return [self._answered([row])[0] for row in rows]
+            if not isinstance(error, DataError):
+                self._tell(f"the model failed: {type(error).__name__}: {error}")
+            answers = [answerer.fallback(MODEL_ERROR)]
+        self._measures.answers(answers)
+        return answers
+
+    def _late(self, rows: Sequence[Row]) -> list[dict[str, Any]]:
+        answerer = self._answerer
+        if answerer is None:
+            raise Refused(503, "no release is ready yet", retry_after_s=1)
+        answers = [answerer.fallback(TIMEOUT) for _ in rows]
+        self._measures.answers(answers)
+        return answers
+
+
+_GETS: Final = frozenset({"/v2", "/metrics", "/openapi.json", "/docs"})
+
+
+def _parsed(body: bytes) -> Any:
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise Refused(400, f"the body is no JSON: {error}") from error
+
+
+def _json(data: Any) -> Reply:
+    return Reply(200, orjson.dumps(data))
+
+
+def _identity(scope: Scope) -> str:
+    """The request's id: the client's own, where it sent a fitting one."""
+    for name, value in scope["headers"]:
+        if name == b"x-request-id" and 0 < len(value) <= _LONGEST_ID and value.isascii():
+            text: str = value.decode("ascii")
+            if text.isprintable():
+                return text
+    return os.urandom(16).hex()
+
+
+def _refusal(refused: Refused) -> Reply:
+    told = {"error": f"{refused.field}: {refused.why}" if refused.field else refused.why}
+    if refused.field:
+        told["field"] = refused.field
+    headers: tuple[tuple[bytes, bytes], ...] = (_JSON,)
+    if refused.retry_after_s is not None:
+        headers = (*headers, (b"retry-after", b"%d" % refused.retry_after_s))
+    return Reply(refused.status, orjson.dumps(told), headers)

@@ -1,0 +1,105 @@
+"""Requests that arrive together are answered together; nobody waits for company.
+
+The first request asks the event loop to answer at its next turn. What has arrived by then is one batch: when the
+machine is idle that is the request alone, and under load it is everything that the sockets held. The queue is bounded
+in rows, so that who comes too late is told at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+from mlctl.server.inputs import Refused
+
+Row = Mapping[str, Any]
+Answer = dict[str, Any]
+
+_RETRY_AFTER_S: Final = 1
+
+
+class _Waiting(NamedTuple):
+    rows: Sequence[Row]
+    answered: asyncio.Future[list[Answer]]
+    until: float
+
+
+class Batches:
+    """The queue before the model."""
+
+    def __init__(
+        self,
+        answer: Callable[[Sequence[Row]], list[Answer]],
+        late: Callable[[Sequence[Row]], list[Answer]],
+        limits: tuple[int, int, float],
+    ) -> None:
+        """A queue.
+
+        Args:
+            answer: The answers to rows.
+            late: The answers to rows that waited too long.
+            limits: Most rows that wait, most rows of a batch, and most seconds of waiting.
+        """
+        self._answer, self._late = answer, late
+        self._most_waiting, self._most_rows, self._patience_s = limits
+        self._waiting: deque[_Waiting] = deque()
+        self._rows = 0
+        self._called = False
+
+    @property
+    def waiting_rows(self) -> int:
+        """Rows that wait now."""
+        return self._rows
+
+    async def ask(self, rows: Sequence[Row]) -> list[Answer]:
+        """The answers to rows, in their order.
+
+        Raises:
+            Refused: 503: too many rows wait already.
+        """
+        if self._rows + len(rows) > self._most_waiting and self._rows:
+            raise Refused(503, "too many requests wait already", retry_after_s=_RETRY_AFTER_S)
+        loop = asyncio.get_running_loop()
+        waiting = _Waiting(rows, loop.create_future(), time.monotonic() + self._patience_s)
+        self._waiting.append(waiting)
+        self._rows += len(rows)
+        if not self._called:
+            self._called = True
+            loop.call_soon(self._turn)
+        return await waiting.answered
+
+    def flush(self) -> None:
+        """Answers everybody who waits now."""
+        while self._waiting:
+            self._next_batch()
+
+    def _turn(self) -> None:
+        """Answers one batch, and asks for another turn while somebody waits."""
+        self._next_batch()
+        self._called = bool(self._waiting)
+        if self._called:
+            asyncio.get_running_loop().call_soon(self._turn)
+
+    def _next_batch(self) -> None:
+        batch: list[_Waiting] = []
+        rows: list[Row] = []
+        now = time.monotonic()
+        while self._waiting and (not batch or len(rows) + len(self._waiting[0].rows) <= self._most_rows):
+            waiting = self._waiting.popleft()
+            self._rows -= len(waiting.rows)
+            if waiting.answered.done():
+                continue  # its client has gone
+            if waiting.until < now:
+                waiting.answered.set_result(self._late(waiting.rows))
+                continue
+            batch.append(waiting)
+            rows += waiting.rows
+        if batch:
+            answers = self._answer(rows)
+            start = 0
+            for waiting in batch:
+                waiting.answered.set_result(answers[start : start + len(waiting.rows)])
+                start += len(waiting.rows)

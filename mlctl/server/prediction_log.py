@@ -1,0 +1,68 @@
+"""What was answered, one line of JSON a row, in segments that are only ever added to.
+
+A line is handed to the system before its answer goes out, so that killing the process loses none; a machine that loses
+its power may lose the last seconds. A line that was cut in the middle is the last of its segment and is left out by the
+reader. When the disk refuses, answers go on and the lost lines are counted.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+
+SEGMENT_BYTES: Final = 64 * 2**20
+"""A segment that is longer is followed by a new one."""
+
+
+class PredictionLog:
+    """The log of one process."""
+
+    def __init__(self, folder: Path, now: Callable[[], datetime], lost: Callable[[int], None]) -> None:
+        self._folder, self._now, self._lost = folder, now, lost
+        self._descriptor: int | None = None
+        self._written = 0
+
+    def write(self, lines: Sequence[Mapping[str, Any]]) -> None:
+        """Adds a line for each answer, with the moment."""
+        now = self._now()
+        moment = now.isoformat(timespec="microseconds")
+        told = b"".join(orjson.dumps({"time": moment, **line}) + b"\n" for line in lines)
+        try:
+            if self._descriptor is None or self._written >= SEGMENT_BYTES:
+                self._next_segment(now)
+            while told:
+                written = os.write(self._descriptor or 0, told)
+                self._written += written
+                told = told[written:]
+        except OSError:
+            # a half line must not run into the next one
+            self.close()
+            self._lost(len(lines))
+
+    def close(self) -> None:
+        """Ends the segment."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    def _next_segment(self, now: datetime) -> None:
+        self.close()
+        self._folder.mkdir(parents=True, exist_ok=True)
+        path = self._folder / f"{now:%Y%m%dT%H%M%S%f}-{os.getpid()}.ndjson"
+        self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o666)
+        self._written = 0
+
+
+def read(folder: Path) -> Iterator[dict[str, Any]]:
+    """Every line of a log, segment after segment; what was cut in the middle is left out."""
+    for path in sorted(folder.glob("*.ndjson")):
+        for line in path.read_bytes().split(b"\n")[:-1]:
+            try:
+                yield orjson.loads(line)
+            except orjson.JSONDecodeError:
+                continue

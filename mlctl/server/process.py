@@ -1,0 +1,216 @@
+"""The server's process: a release is verified, then the socket is opened; a new release takes over between requests.
+
+On SIGTERM it says "not ready" and asks its clients to close their connections, answering whoever still comes, until
+nobody is there or `drain_s` are over. A second signal ends it at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from types import FrameType
+from typing import Any, Final
+
+import uvicorn
+
+from mlctl.errors import ExternalError, MlctlError
+from mlctl.server.answers import Answerer
+from mlctl.server.app import App
+from mlctl.server.measures import Measures
+from mlctl.server.prediction_log import PredictionLog
+from mlctl.server.workers import supervise
+from mlctl.serving.http import Options
+
+_LOOK_S: Final = 0.5
+_QUIET_S: Final = 0.2
+_BACKLOG: Final = 2048
+_KEEP_ALIVE_S: Final = 75
+
+
+@dataclass(frozen=True)
+class Served:
+    """What is served, and where.
+
+    Attributes:
+        name: The project.
+        release: The folder of the release to serve, as it is now; another one, or a new one there, takes over.
+        log: The folder of the prediction log.
+        host: The address that is listened on.
+        port: The port; 0 for any free one.
+        options: The limits; None: those of the release's `serving:`, or the defaults.
+    """
+
+    name: str
+    release: Callable[[], Path]
+    log: Path
+    host: str
+    port: int
+    options: Options | None = None
+
+    @property
+    def next_step(self) -> str:
+        """What makes a release."""
+        return f"mlctl run projects/{self.name}"
+
+
+def serve(served: Served, now: Callable[[], datetime], tell: Callable[[str], None]) -> None:
+    """Serves until a signal ends it.
+
+    Raises:
+        IntegrityError: The release is missing, damaged, or does not answer as sealed.
+        ExternalError: The address cannot be listened on.
+    """
+    answerer = Answerer.open(served.release(), served.next_step)
+    options = served.options or _options(answerer)
+    several = "PROMETHEUS_MULTIPROC_DIR" in os.environ
+    measures = Measures(served.name, several)
+    log = None if options.log == "none" else PredictionLog(served.log, now, measures.lost)
+    app = App(served.name, options, log, measures, tell)
+    listener = bound(served.host, served.port)
+    config = uvicorn.Config(
+        app,
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        lifespan="off",
+        interface="asgi3",
+        access_log=False,
+        log_level="critical",
+        server_header=False,
+        date_header=False,
+        backlog=_BACKLOG,
+        timeout_keep_alive=_KEEP_ALIVE_S,
+    )
+    server = _Server(config, app, options.drain_s, lambda: _watch(app, served, measures, tell))
+    address = f"http://{served.host}:{listener.getsockname()[1]}"
+    app.take(answerer)
+    tell(f"release {answerer.release.id} answers on {address} (page for people: {address}/docs)")
+    try:
+        server.run(sockets=[listener])
+    finally:
+        if log is not None:
+            log.close()
+    tell("stopped")
+
+
+def serve_by_several(served: Served, count: int, folder: Path | None, tell: Callable[[str], None]) -> None:
+    """Serves by several processes on one port until a signal ends them.
+
+    Args:
+        served: What, and where.
+        count: How many processes.
+        folder: The release's folder where it was named; None: each worker finds it.
+        tell: Hears what happens.
+
+    Raises:
+        IntegrityError: The release is missing, damaged, or does not answer as sealed.
+        ExternalError: The address cannot be listened on.
+    """
+    Answerer.open(served.release(), served.next_step)
+    with bound(served.host, served.port) as reserved:
+        port = reserved.getsockname()[1]
+    words = ["serve", served.name, "--host", served.host, "--port", str(port)]
+    supervise([*words, *([] if folder is None else ["--release", str(folder)])], count, tell)
+
+
+def bound(host: str, port: int) -> socket.socket:
+    """A listening socket that several workers may share.
+
+    Raises:
+        ExternalError: Somebody else listens there, or the address is not this machine's.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, int("MLCTL_WORKER" in os.environ))
+    try:
+        listener.bind((host, port))
+        listener.listen(_BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise ExternalError.listening(f"{host}:{port}", error.strerror or str(error)) from error
+    listener.setblocking(False)
+    listener.set_inheritable(True)
+    return listener
+
+
+def _options(answerer: Answerer) -> Options:
+    own: Any = answerer.release.project.serving
+    return own if isinstance(own, Options) else Options()
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, which on a signal would close connections on which a request may be on its way."""
+
+    def __init__(self, config: uvicorn.Config, app: App, drain_s: float, watch: Callable[[], Any]) -> None:
+        super().__init__(config)
+        self._app, self._drain_s, self._watch = app, drain_s, watch
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._loop = asyncio.get_running_loop()
+        self._begin(self._watch())
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if self._app.draining or sig == signal.SIGINT:
+            super().handle_exit(sig, frame)
+            return
+        self._app.draining = True
+        self._loop.call_soon_threadsafe(lambda: self._begin(self._drain()))
+
+    def _begin(self, act: Any) -> None:
+        task = self._loop.create_task(act)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _drain(self) -> None:
+        """Waits until no connection is left, and for a moment none is made."""
+        loop = asyncio.get_running_loop()
+        end, quiet_since = loop.time() + self._drain_s, loop.time()
+        while loop.time() < end and loop.time() - quiet_since < _QUIET_S:
+            await asyncio.sleep(0.02)
+            if any(not _idle(connection) for connection in self.server_state.connections):
+                quiet_since = loop.time()
+        self.should_exit = True
+
+
+def _idle(connection: Any) -> bool:
+    cycle = getattr(connection, "cycle", None)
+    return cycle is None or bool(cycle.response_complete)
+
+
+async def _watch(app: App, served: Served, measures: Measures, tell: Callable[[str], None]) -> None:
+    """Looks for another release; a good one takes over, a bad one is told once and the last good one goes on."""
+    seen = _stamp(served.release())
+    while True:
+        await asyncio.sleep(_LOOK_S)
+        try:
+            folder = served.release()
+            found = _stamp(folder)
+            if found is None or found == seen:
+                continue
+            seen = found
+            answerer = await asyncio.to_thread(Answerer.open, folder, served.next_step)
+        except (MlctlError, OSError, ValueError) as error:
+            measures.refused_release()
+            tell(f"the new release is not taken, {app.release} goes on answering: {' '.join(str(error).split())}")
+            continue
+        if answerer.release.id != app.release:
+            tell(f"release {answerer.release.id} takes over from {app.release}")
+            app.take(answerer)
+
+
+def _stamp(folder: Path) -> tuple[Path, int, int] | None:
+    """What changes when a release is replaced; None while it has no manifest, which is written last."""
+    with suppress(OSError):
+        found = (folder / "manifest.json").stat()
+        return folder, found.st_ino, found.st_mtime_ns
+    return None
