@@ -40,6 +40,8 @@ _JSON: Final = (b"content-type", b"application/json")
 _BINARY: Final = (b"content-type", b"application/octet-stream")
 _CLOSE: Final = (b"connection", b"close")
 _LONGEST_ID: Final = 128
+_READ_ALL_THE_SAME: Final = 8
+"""A body up to so many times too long is read to its end, so that its client hears why it is refused."""
 _MOST_REASONS: Final = 20
 
 
@@ -180,13 +182,13 @@ class App:
             Refused: 413: it is too long; 408: it did not come in time; 415: it is compressed.
         """
         for name, value in scope["headers"]:
-            if name == b"content-length" and int(value) > self._options.max_bytes:
-                raise Refused(413, f"the body has more than {self._options.max_bytes:,} bytes")
+            if name == b"content-length" and int(value) > _READ_ALL_THE_SAME * self._options.max_bytes:
+                raise self._too_long()
             if name == b"content-encoding" and value.lower() != b"identity":
                 raise Refused(415, "send the body as it is, not compressed", "content-encoding")
-        message = await receive()
-        if not message.get("more_body") and message["type"] == "http.request":
-            return self._short(message["body"])
+        most, message = self._options.max_bytes, await receive()
+        if message["type"] == "http.request" and not message.get("more_body") and len(body := message["body"]) <= most:
+            return bytes(body)
         try:
             async with asyncio.timeout(self._options.body_timeout_ms / 1000):
                 return await self._long_body(message, receive)
@@ -197,19 +199,20 @@ class App:
         parts: list[bytes] = []
         size = 0
         while message["type"] == "http.request":
-            parts.append(message["body"])
-            size += len(parts[-1])
-            if size > self._options.max_bytes:
-                self._short(b"".join(parts))
+            size += len(message["body"])
+            if size > _READ_ALL_THE_SAME * self._options.max_bytes:
+                raise self._too_long()
+            if size <= self._options.max_bytes:
+                parts.append(message["body"])
             if not message.get("more_body"):
+                if size > self._options.max_bytes:
+                    raise self._too_long()
                 return b"".join(parts)
             message = await receive()
         raise Refused(400, "the client went away")
 
-    def _short(self, body: bytes) -> bytes:
-        if len(body) > self._options.max_bytes:
-            raise Refused(413, f"the body has more than {self._options.max_bytes:,} bytes")
-        return body
+    def _too_long(self) -> Refused:
+        return Refused(413, f"the body has more than {self._options.max_bytes:,} bytes")
 
     async def _predict(self, scope: Scope, body: bytes) -> Reply:
         said = _parsed(body)

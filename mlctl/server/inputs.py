@@ -22,6 +22,10 @@ class _Missing:
     """No value at all."""
 
 
+class _Never:
+    """The type of no value: values of such features are always looked at."""
+
+
 _MISSING: Final = _Missing()
 
 
@@ -58,7 +62,7 @@ class Inputs:
     def _usual(self) -> dict[str, tuple[type, str]]:
         """By feature the type that its values have when nothing needs to be looked at, and its kind."""
         types = {"String": str, "Boolean": bool, "Float64": float, "Float32": float}
-        return {name: (types.get(kind, _Missing), kind) for name, kind in self.schema.items()}
+        return {name: (types.get(kind, _Never), kind) for name, kind in self.schema.items()}
 
     def rows(self, said: Any) -> list[dict[str, Any]]:
         """The rows of a plain JSON body: an object is one row, an array several.
