@@ -165,7 +165,7 @@ class App:
 
     def _described(self) -> dict[str, Any]:
         examples = () if self._answerer is None else self._answerer.examples
-        return pages.openapi(self.name, self.release, self._inputs, examples[:1], self._options)
+        return pages.openapi(self.name, self.release, self._inputs, examples[:1])
 
     def _page(self) -> bytes:
         answerer = self._answerer
@@ -243,13 +243,13 @@ class App:
             raise Refused(422, str(error).splitlines()[0]) from error
         told = [
             answer | {"contributions": None if text is None else orjson.loads(text)}
-            for answer, text in zip(answers, why, strict=True)
+            for answer, text in zip(_named(answers, _identity(scope)), why, strict=True)
         ]
         return _json(told if isinstance(said, list) else told[0])
 
     async def _asked(self, rows: Sequence[Row], identity: str) -> list[dict[str, Any]]:
         answers = await self._batches.ask(rows)
-        told = [{"id": identity if len(answers) == 1 else f"{identity}/{place}"} | a for place, a in enumerate(answers)]
+        told = _named(answers, identity)
         if self._log is not None:
             keys = ({} if self._inputs.key not in row else {self._inputs.key: row[self._inputs.key]} for row in rows)
             lines = [line | key for line, key in zip(told, keys, strict=True)]
@@ -306,6 +306,11 @@ def _identity(scope: Scope) -> str:
             if text.isprintable():
                 return text
     return os.urandom(16).hex()
+
+
+def _named(answers: Sequence[dict[str, Any]], identity: str) -> list[dict[str, Any]]:
+    """Answers with an id each: the request's, and of several rows the row's place behind it."""
+    return [{"id": identity if len(answers) == 1 else f"{identity}/{place}"} | a for place, a in enumerate(answers)]
 
 
 def _refusal(refused: Refused) -> Reply:

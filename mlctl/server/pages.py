@@ -11,7 +11,6 @@ import orjson
 from mlctl import __version__
 from mlctl.server.inference import OUTPUTS, datatype
 from mlctl.server.inputs import Inputs
-from mlctl.serving.http import Options
 
 if TYPE_CHECKING:
     from mlctl.release import Release
@@ -19,9 +18,7 @@ if TYPE_CHECKING:
 _JSON_TYPES = {"FP64": "number", "INT64": "integer", "BOOL": "boolean", "BYTES": "string"}
 
 
-def openapi(
-    name: str, release: str, inputs: Inputs, examples: Sequence[Mapping[str, Any]], options: Options
-) -> dict[str, Any]:
+def openapi(name: str, release: str, inputs: Inputs, examples: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """The routes as OpenAPI 3.1."""
     row: dict[str, Any] = {
         "type": "object",
@@ -40,9 +37,7 @@ def openapi(
         | {"id": {"type": "string"}},
         "required": [*OUTPUTS, "id"],
     }
-    rows = {
-        "oneOf": [_ref("Row"), {"type": "array", "items": _ref("Row"), "minItems": 1, "maxItems": options.max_rows}]
-    }
+    rows = {"oneOf": [_ref("Row"), {"type": "array", "items": _ref("Row"), "minItems": 1}]}
     answers = {"oneOf": [_ref("Answer"), {"type": "array", "items": _ref("Answer")}]}
     model = f"/v2/models/{name}"
     return {

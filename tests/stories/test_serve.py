@@ -8,6 +8,8 @@ import os
 import shutil
 import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -286,3 +288,16 @@ def test_a_body_that_does_not_come_is_refused_and_others_are_answered(workspace,
         assert time.monotonic() - started < 0.2
         assert slow.recv(100).startswith(b"HTTP/1.1 408")
         slow.close()
+
+
+def test_what_the_openapi_says_is_true_and_no_request_made_from_it_breaks_the_server(server):
+    url = f"http://127.0.0.1:{server.port}"
+    checks = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
+    program = Path(sys.executable).parent / "schemathesis"
+    words = [str(program), "--no-color", "run", f"{url}/openapi.json", "--checks", checks, "--max-examples", "40"]
+    phases = ["--phases", "examples,coverage,fuzzing", "--generation-database", "none", "--seed", "7"]
+
+    done = subprocess.run([*words, *phases], capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stdout[-3000:]
+    assert metric(server, "mlctl_requests_total", code="500") == 0
