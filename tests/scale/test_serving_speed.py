@@ -1,0 +1,150 @@
+"""Answers over HTTP beside the least Python that answers: a bare ASGI application with the same graph.
+
+Needs `wrk` (Debian's package) and two cores: the server has one, the load the other. Run it by
+
+    pytest -m scale tests/scale/test_serving_speed.py -s
+
+The figures of a run stand in .github/docs/serving.md.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from tests import world
+
+pytestmark = pytest.mark.scale
+
+PROJECT = """\
+name: tab
+entity: {key: row_id}
+sources: {rows: {kind: csv, path: rows.csv}}
+features: {profile: {kind: lookup, source: rows, columns: all, exclude: [label]}}
+label: {kind: lookup, source: rows, column: label, is: 1}
+split: {kind: random}
+model: {kind: xgboost, trees: 200, depth: 6, learning_rate: 0.1, adopt: always}
+serving: {kind: http}
+refresh: {as_of: 2026-01-01}
+"""
+BARE = """\
+import os
+import numpy as np, onnxruntime as ort, orjson
+so = ort.SessionOptions()
+so.intra_op_num_threads = 1
+graph = ort.InferenceSession(os.environ["GRAPH"], so)
+async def app(scope, receive, send):
+    if scope["type"] != "http":
+        return
+    message = await receive()
+    body = message["body"]
+    row = np.array([orjson.loads(body)["features"]], np.float32)
+    score = float(graph.run(None, {"features": row})[0][0])
+    told = orjson.dumps({"score": score, "version": "1"})
+    head = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(told))]
+    await send({"type": "http.response.start", "status": 200, "headers": head})
+    await send({"type": "http.response.body", "body": told})
+"""
+LEAST_SHARE = 0.4
+MOST_P99_MS = 1.5
+MOST_READY_S = 1.0
+MOST_RSS_MIB = 200
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A release of 200 trees of depth 6 over 30 numbers."""
+    made = world.make_workspace(tmp_path_factory.mktemp("serving") / "workspace", PROJECT, "tab")
+    draw = np.random.default_rng(0)
+    rows = draw.normal(size=(50_000, 30)).round(5)
+    label = (rows[:, 0] * rows[:, 1] + rows[:, 2] ** 2 + rows[:, 3] + draw.normal(size=len(rows)) > 1).astype(int)
+    keys = {"row_id": [f"r{row:06d}" for row in range(len(rows))]}
+    columns = {f"x{column:02d}": rows[:, column] for column in range(30)}
+    pl.DataFrame({**keys, **columns, "label": label}).write_csv(made / "rows.csv")
+    done = world.mlctl(made, "run", "tab")
+    assert done.returncode == 0, done.stderr
+    return made
+
+
+@contextmanager
+def running(words: list[str], folder: Path, url: str, **environment: str) -> Iterator[tuple[int, float]]:
+    """A server on the first core: its pid, and the seconds until it was ready."""
+    started = time.perf_counter()
+    process = subprocess.Popen(
+        ["taskset", "-c", "0", *words], cwd=folder, env=world.surroundings(**environment), stderr=subprocess.DEVNULL
+    )
+    try:
+        while True:
+            try:
+                with urllib.request.urlopen(url, timeout=5):
+                    break
+            except urllib.error.HTTPError:
+                break
+            except OSError:
+                assert process.poll() is None
+                assert time.perf_counter() - started < 60
+        yield process.pid, time.perf_counter() - started
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait()
+
+
+def load(url: str, body: str, connections: int, folder: Path) -> tuple[float, float]:
+    """Requests a second, and the 99th percentile in milliseconds, of wrk on the second core."""
+    script = folder / "load.lua"
+    script.write_text(
+        f"wrk.method='POST'\nwrk.body=[==[{body}]==]\nwrk.headers['Content-Type']='application/json'\n"
+        "done=function(s,l,r) io.write(string.format('WRK %d %d %d %f\\n', s.requests, s.duration, "
+        "s.errors.status+s.errors.read+s.errors.timeout, l:percentile(99))) end\n"
+    )
+    words = ["taskset", "-c", "1", "wrk", "-t1", f"-c{connections}", "-d3s", "-s", str(script), url]
+    said = subprocess.run(words, capture_output=True, text=True, check=True).stdout
+    requests, micros, errors, p99_us = map(float, re.search(r"WRK (.*)", said)[1].split())
+    assert errors == 0
+    return requests / micros * 1e6, p99_us / 1e3
+
+
+def test_a_row_of_numbers_over_http(folder: Path) -> None:
+    golden = json.loads((folder / ".mlctl/tab/release/golden.json").read_text())
+    row = {name: values[0] for name, values in golden["features"].items()}
+    bodies = {"bare": json.dumps({"features": list(row.values())}), "mlctl": json.dumps(row)}
+    (folder / "bare.py").write_text(BARE)
+    python = Path(sys.executable)
+    bare = [str(python), "-m", "uvicorn", "--loop", "uvloop", "--http", "httptools", "--no-access-log", "bare:app"]
+    servers = {
+        "bare": ([*bare, "--log-level", "warning", "--port", "8471"], "http://127.0.0.1:8471/"),
+        "mlctl": ([str(world.MLCTL), "serve", "tab", "--port", "8472"], "http://127.0.0.1:8472/predict"),
+    }
+    found: dict[str, dict[int, tuple[float, float]]] = {}
+    ready: dict[str, float] = {}
+    rss: dict[str, float] = {}
+    graph = str(folder / ".mlctl/tab/release/model.onnx")
+    for name, (words, url) in servers.items():
+        with running(words, folder, url, GRAPH=graph) as (pid, seconds):
+            load(url, bodies[name], 8, folder)
+            found[name] = {connections: load(url, bodies[name], connections, folder) for connections in (1, 8, 64)}
+            pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+            ready[name], rss[name] = seconds, pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+    for name, measured in found.items():
+        told = ", ".join(f"{count}: {rate:,.0f}/s p99 {p99:.2f} ms" for count, (rate, p99) in measured.items())
+        print(f"{name}: {told}; ready {ready[name]:.2f} s, {rss[name]:.0f} MiB")
+    shares = {count: found["mlctl"][count][0] / found["bare"][count][0] for count in (1, 8, 64)}
+    print({count: f"{share:.0%}" for count, share in shares.items()})
+    assert min(shares.values()) >= LEAST_SHARE
+    assert found["mlctl"][1][1] <= MOST_P99_MS
+    assert ready["mlctl"] <= MOST_READY_S
+    assert rss["mlctl"] <= MOST_RSS_MIB
