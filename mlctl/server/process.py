@@ -7,6 +7,7 @@ nobody is there or `drain_s` are over. A second signal ends it at once.
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import socket
@@ -91,6 +92,9 @@ def serve(served: Served, now: Callable[[], datetime], tell: Callable[[str], Non
     server = _Server(config, app, options.drain_s, lambda: _watch(app, served, measures, tell))
     address = f"http://{served.host}:{listener.getsockname()[1]}"
     app.take(answerer)
+    # what lives as long as the process is not looked through again and again for garbage
+    gc.collect()
+    gc.freeze()
     tell(f"release {answerer.release.id} answers on {address} (page for people: {address}/docs)")
     try:
         server.run(sockets=[listener])
