@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 from tests import world
 
 
@@ -44,6 +46,12 @@ class Server:
             if words in line:
                 return line
         raise ValueError(f"the server ended and never said {words!r}")
+
+
+def rows_of(folder: Path) -> pl.DataFrame:
+    """The features of the test rows of the workspace's shop."""
+    report = json.loads((folder / ".mlctl/shop/features/report.json").read_text())
+    return pl.read_parquet(folder / ".mlctl/shop/features/test.parquet").select(report["columns"])
 
 
 @contextmanager

@@ -106,7 +106,3 @@ class Answerer:
             IntegrityError: The release's trees cannot tell.
         """
         return contributions(self.release, encode(self.release.encoding, features), top).to_list()
-
-    def classes(self) -> Sequence[str]:
-        """Names of the classes; none for a number."""
-        return tuple(self.release.manifest["classes"])

@@ -76,6 +76,16 @@ class App:
         """The id of the release that answers; empty before there is one."""
         return "" if self._answerer is None else self._answerer.release.id
 
+    def _answering(self) -> Answerer:
+        """Who answers.
+
+        Raises:
+            Refused: 503: nobody does yet.
+        """
+        if self._answerer is None:
+            raise Refused(503, "no release is ready yet", retry_after_s=1)
+        return self._answerer
+
     def take(self, answerer: Answerer) -> None:
         """Lets a verified release answer from the next request on."""
         # what was read by the old release's schema is answered by the old release
@@ -126,8 +136,7 @@ class App:
         if method != "POST":
             return Reply(405, b'{"error":"send a POST request"}', (_JSON, (b"allow", b"POST")))
         body = await self._body(scope, receive)
-        if self._answerer is None:
-            raise Refused(503, "no release is ready yet", retry_after_s=1)
+        self._answering()
         return await post(scope, body)
 
     def _read_only(self, path: str, method: str) -> Reply:
@@ -168,9 +177,7 @@ class App:
         return pages.openapi(self.name, self.release, self._inputs, examples[:1])
 
     def _page(self) -> bytes:
-        answerer = self._answerer
-        if answerer is None:
-            raise Refused(503, "no release is ready yet", retry_after_s=1)
+        answerer = self._answering()
         examples = list(answerer.examples[:: max(1, len(answerer.examples) // 3)][:3])
         answers = answerer.answers(self._inputs, [self._inputs.row(row, "") for row in examples])
         return pages.page(answerer.release, self._inputs, examples, answers)
@@ -232,9 +239,7 @@ class App:
     async def _explain(self, scope: Scope, body: bytes) -> Reply:
         said = _parsed(body)
         rows = self._inputs.rows(said)
-        answerer = self._answerer
-        if answerer is None:
-            raise Refused(503, "no release is ready yet", retry_after_s=1)
+        answerer = self._answering()
         table = self._inputs.table(rows)
         try:
             why = await asyncio.to_thread(answerer.explained, table, _MOST_REASONS)
@@ -260,9 +265,7 @@ class App:
 
     def _answered(self, rows: Sequence[Row]) -> list[dict[str, Any]]:
         """The answers to a batch; where the model fails, the fallback's."""
-        answerer = self._answerer
-        if answerer is None:
-            raise Refused(503, "no release is ready yet", retry_after_s=1)
+        answerer = self._answering()
         self._measures.batch(len(rows), self._batches.waiting_rows)
         try:
             answers = answerer.answers(self._inputs, rows)
@@ -276,9 +279,7 @@ class App:
         return answers
 
     def _late(self, rows: Sequence[Row]) -> list[dict[str, Any]]:
-        answerer = self._answerer
-        if answerer is None:
-            raise Refused(503, "no release is ready yet", retry_after_s=1)
+        answerer = self._answering()
         answers = [answerer.fallback(TIMEOUT) for _ in rows]
         self._measures.answers(answers)
         return answers

@@ -43,8 +43,7 @@ def release(shop: Path) -> Release:
 
 @pytest.fixture(scope="module")
 def rows(shop: Path) -> pl.DataFrame:
-    report = json.loads((shop / ".mlctl/shop/features/report.json").read_text())
-    return pl.read_parquet(shop / ".mlctl/shop/features/test.parquet").select(report["columns"]).drop_nulls().head(9)
+    return served.rows_of(shop).drop_nulls().head(9)
 
 
 def tensors(client: triton.InferenceServerClient, rows: pl.DataFrame, binary: bool) -> list[triton.InferInput]:

@@ -42,8 +42,7 @@ def release(shop: Path) -> Release:
 
 @pytest.fixture(scope="module")
 def rows(shop: Path) -> pl.DataFrame:
-    report = json.loads((shop / ".mlctl/shop/features/report.json").read_text())
-    return pl.read_parquet(shop / ".mlctl/shop/features/test.parquet").select(report["columns"])
+    return served.rows_of(shop)
 
 
 def metric(server: served.Server, name: str, **labels: str) -> float:
