@@ -214,7 +214,8 @@ def _reproduce(places: Places, downstream_of: str | None, tell: Tell) -> dvc.Rep
             name, _, line = text.partition(" ")
             tell(name, line.strip())
 
-    return dvc.reproduce(places.name, downstream_of, places.state / "run.log", hear)
+    with snapshot.pointer_kept():
+        return dvc.reproduce(places.name, downstream_of, places.state / "run.log", hear)
 
 
 def _failure(places: Places, done: dvc.Reproduction) -> Relayed:

@@ -7,16 +7,17 @@ what it must hash to.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from mlctl.errors import IntegrityError
-from mlctl.files import read_json, sha256_of_file
+from mlctl.files import read_json, sha256_of_file, write_text
 from mlctl.times import moment, moment_text
-from mlctl.workspace import Places
+from mlctl.workspace import DATA, Places
 
 if TYPE_CHECKING:
     import polars as pl
@@ -110,6 +111,24 @@ def pin(taken: Snapshot, before: Mapping[str, Any] | None) -> dict[str, Any]:
     elif before and before["version"] == taken.version and before.get("previous"):
         said["previous"] = before["previous"]
     return said
+
+
+@contextmanager
+def pointer_kept() -> Iterator[None]:
+    """Lets DVC look at the data folder without taking a part of it for a new version.
+
+    In a fresh clone the snapshots of other projects may be absent; while nothing else is pinned than before, data.dvc
+    stays as it was.
+    """
+    import yaml
+
+    before = POINTER.read_text(encoding="utf-8") if POINTER.is_file() else ""
+    yield
+    was = yaml.safe_load(before) or {}
+    meta = was.get("meta") or {}
+    absent = [name for name in meta.get("snapshots", {}) if not (DATA / name).is_dir()]
+    if absent and meta == yaml.safe_load(POINTER.read_text(encoding="utf-8")).get("meta"):
+        write_text(POINTER, before)
 
 
 def previous_columns(name: str) -> tuple[str, dict[str, dict[str, str]]]:

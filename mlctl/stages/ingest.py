@@ -157,7 +157,7 @@ def _pin(places: Places, taken: Snapshot) -> None:
     """Puts the snapshot into DVC's cache and its version into data.dvc, for all projects one file."""
     import yaml
 
-    with lock(STATE / "locks" / "data.lock", "data.dvc"):
+    with lock(STATE / "locks" / "data.lock", "data.dvc"), snapshot.pointer_kept():
         meta: dict[str, Any] = {}
         if snapshot.POINTER.is_file():
             meta = (yaml.safe_load(snapshot.POINTER.read_text(encoding="utf-8")) or {}).get("meta") or {}

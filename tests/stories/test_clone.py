@@ -21,6 +21,21 @@ def test_a_clone_without_data_ends_in_the_committed_state(finished_workspace: Pa
     assert json.loads(done.stdout)["release"] == release
 
 
+def test_one_project_of_two_in_a_fresh_clone_leaves_the_other_s_data_pinned(workspace: Path, tmp_path: Path) -> None:
+    other = workspace / "projects/other/project.yaml"
+    other.parent.mkdir()
+    other.write_text((workspace / "projects/shop/project.yaml").read_text().replace("name: shop", "name: other"))
+    assert world.mlctl(workspace, "run", "other").returncode == 0
+    world.commit(workspace, "two projects")
+    world.git(tmp_path, "clone", "--quiet", str(workspace), "clone")
+    clone = tmp_path / "clone"
+
+    assert world.mlctl(clone, "run", "shop").returncode == 0
+    assert world.git(clone, "status", "--porcelain") == ""
+    assert world.mlctl(clone, "run", "other").returncode == 0
+    assert "data.dvc" not in world.git(clone, "status", "--porcelain")
+
+
 def test_sources_that_changed_their_past_are_refused(finished_workspace: Path, tmp_path: Path) -> None:
     world.git(tmp_path, "clone", "--quiet", str(finished_workspace), "clone")
     clone = tmp_path / "clone"
