@@ -21,7 +21,7 @@ from mlctl.compute import evaluated
 from mlctl.errors import DataError, listed
 from mlctl.kinds import Record
 from mlctl.spec import EncodingPolicy
-from mlctl.text import Weighing
+from mlctl.text import TextColumn, Weighing
 from mlctl.text import learn as learn_text
 
 if TYPE_CHECKING:
@@ -66,23 +66,19 @@ class Encoding(Record):
                 found.append(encoded.feature)
         return tuple(found)
 
-    def terms(self) -> tuple[tuple[str, str], ...]:
-        """Every term of every text, by its number from 1: the feature and the term."""
-        return tuple((encoded.feature, term) for encoded in self.features for term in encoded.terms)
-
-    def texts(self) -> tuple[tuple[int, int, int], ...]:
-        """Of each text with terms: its column, and the numbers of its first and last term."""
-        columns, found, first = self.columns(), [], 1
+    def texts(self) -> tuple[TextColumn, ...]:
+        """Every text that has terms; the terms of several are numbered one text after the other."""
+        columns, found, last = self.columns(), [], 0
         for encoded in self.features:
             if encoded.terms:
-                found.append((columns.index(encoded.feature), first, first + len(encoded.terms) - 1))
-                first += len(encoded.terms)
+                first, last = last + 1, last + len(encoded.terms)
+                found.append(TextColumn(columns.index(encoded.feature), first, last))
         return tuple(found)
 
     @cached_property
     def width(self) -> int | None:
         """How wide a matrix of this encoding is; None where texts make that differ from table to table."""
-        return None if self.terms() else len(self.columns())
+        return None if self.texts() else len(self.columns())
 
     @cached_property
     def weighings(self) -> Mapping[str, Weighing]:

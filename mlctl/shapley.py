@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from mlctl.errors import IntegrityError
+from mlctl.models._terms import sparse
+from mlctl.text import TextColumn
 
 if TYPE_CHECKING:
     import numpy as np
@@ -62,13 +64,13 @@ class _Tree:
     paths: tuple[_Path, ...]
 
 
-def additive(file: bytes, matrix: np.ndarray[Any, Any], texts: Sequence[tuple[int, int, int]] = ()) -> Additive | None:
+def additive(file: bytes, matrix: np.ndarray[Any, Any], texts: Sequence[TextColumn] = ()) -> Additive | None:
     """The sums of rows taken apart by column; None where the graph has no such sum (a constant, a rule).
 
     Args:
         file: The graph.
         matrix: float32 rows (rows, columns), NaN is missing; with texts a tail of pairs behind the columns.
-        texts: Of each text the column that stands for it, and the numbers of its first and last term.
+        texts: The texts of the encoding that made the rows.
 
     Raises:
         IntegrityError: The graph's trees do not say how many training rows passed each node.
@@ -87,9 +89,7 @@ def additive(file: bytes, matrix: np.ndarray[Any, Any], texts: Sequence[tuple[in
     return Additive(base, _of_trees(trees, matrix, len(base)))
 
 
-def _of_weights(
-    graph: onnx.GraphProto, matrix: np.ndarray[Any, Any], texts: Sequence[tuple[int, int, int]]
-) -> Additive:
+def _of_weights(graph: onnx.GraphProto, matrix: np.ndarray[Any, Any], texts: Sequence[TextColumn]) -> Additive:
     import numpy as np
     from onnx import numpy_helper
 
@@ -100,12 +100,10 @@ def _of_weights(
     scaled = np.clip((filled - learnt["means"]) / learnt["deviations"], learnt["lowest"], learnt["highest"])
     weights = learnt["weights"].reshape(columns, -1)
     parts = scaled[:, None, :] * weights.T[None, :, :]
-    pairs = matrix[:, columns:].reshape(len(matrix), (matrix.shape[1] - columns) // 2, 2)
-    numbers, shares = pairs[:, :, 0].astype(np.int64), pairs[:, :, 1].astype(np.float64)
-    for row in range(len(matrix) if texts else 0):
-        adds = shares[row, :, None] * learnt["term_weights"][numbers[row]]
+    if texts:
+        shares = sparse(matrix, columns, texts[-1].last).tocsc()
         for column, first, last in texts:
-            parts[row, :, column] = adds[(numbers[row] >= first) & (numbers[row] <= last)].sum(axis=0)
+            parts[:, :, column] = shares[:, first - 1 : last] @ learnt["term_weights"][first : last + 1]
     return Additive(learnt["intercept"].reshape(-1), parts)
 
 

@@ -16,7 +16,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from typing import Annotated, Final
+from typing import Annotated, Final, NamedTuple
 
 from pydantic import Field, model_validator
 
@@ -29,6 +29,14 @@ _WORDS_KEPT: Final = 20_000
 """Words whose pieces are remembered, since texts repeat their words."""
 
 Range = tuple[Annotated[int, Field(ge=1, le=9)], Annotated[int, Field(ge=1, le=9)]]
+
+
+class TextColumn(NamedTuple):
+    """Where a text stands in a matrix: its column, and the numbers of its first and last term, from 1."""
+
+    column: int
+    first: int
+    last: int
 
 
 class Terms(Record):

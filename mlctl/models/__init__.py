@@ -15,6 +15,7 @@ from pydantic import Field
 
 from mlctl.kinds import Record
 from mlctl.spec import Task
+from mlctl.text import TextColumn
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,8 +42,8 @@ class TrainingTable:
         task: What is foretold.
         classes: Names of the classes by code; none for a regression.
         groups: int array (rows,): rows of one entity have one number; None where every row is another's.
-        texts: Positions of the columns that say how many pairs of a text the row holds behind all columns.
-        terms: How many terms there are; a pair is a term's number, from 1, and its weight (`mlctl/encoding.py`).
+        texts: The columns that say how many pairs of a text the row holds behind all columns; a pair is a term's
+            number, from 1, and its weight (`mlctl/encoding.py`).
     """
 
     matrix: np.ndarray[Any, Any]
@@ -51,8 +52,12 @@ class TrainingTable:
     task: Task = "binary"
     classes: tuple[str, ...] = ("0", "1")
     groups: np.ndarray[Any, Any] | None = None
-    texts: tuple[int, ...] = ()
-    terms: int = 0
+    texts: tuple[TextColumn, ...] = ()
+
+    @property
+    def terms(self) -> int:
+        """How many terms all texts have together."""
+        return self.texts[-1].last if self.texts else 0
 
     @property
     def width(self) -> int | None:

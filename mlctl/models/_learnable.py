@@ -42,8 +42,8 @@ def refuse_texts(kind: str, table: TrainingTable) -> None:
     Raises:
         ConfigError: The kind cannot learn from the terms of a text.
     """
-    if table.terms:
-        names = listed([table.columns[place] for place in table.texts])
+    if table.texts:
+        names = listed([table.columns[text.column] for text in table.texts])
         hint = "take model: {kind: logistic}, or leave the text out of encoding.text"
         raise ConfigError.of_project("model", [Fault("model.kind", f"{kind} cannot read the text {names}", hint=hint)])
 

@@ -22,6 +22,7 @@ from mlctl.models._scaling import Scaling, learn, shares, steps
 from mlctl.models._terms import OPS as OPS_OF_TERMS
 from mlctl.models._terms import sparse
 from mlctl.models._terms import steps as steps_of_terms
+from mlctl.text import TextColumn
 
 if TYPE_CHECKING:
     import numpy as np
@@ -57,9 +58,9 @@ def fit(options: Options, table: TrainingTable) -> Fitted:
     from threadpoolctl import threadpool_limits
 
     refuse_unlearnable(table)
-    seen = _Seen(learn(table.matrix[:, : len(table.columns)], options.clip_sigma), table.texts, table.terms)
+    seen = _Seen(learn(table.matrix[:, : len(table.columns)], options.clip_sigma), table.texts)
     # a class of texts has thousands of weights, and the last digits of each decide nothing
-    tol = 1e-4 if seen.terms else 1e-6
+    tol = 1e-4 if seen.texts else 1e-6
     estimator = LogisticRegression(C=options.c, max_iter=options.max_iter, tol=tol, random_state=options.seed)
     # A sum split over threads rounds differently, and the weights would depend on the machine's cores.
     with threadpool_limits(limits=1):
@@ -80,30 +81,29 @@ class _Seen:
 
     Attributes:
         scaling: Of the columns.
-        texts: Positions of the columns that only count a text's pairs; they weigh nothing.
-        terms: How many terms there are; without any the estimator sees a plain array.
+        texts: The columns that only count a text's pairs; they weigh nothing. Without any the estimator sees a plain
+            array.
     """
 
     scaling: Scaling
-    texts: tuple[int, ...]
-    terms: int
+    texts: tuple[TextColumn, ...]
 
     def __call__(self, matrix: np.ndarray[Any, Any]) -> Any:
         columns = len(self.scaling.means)
         scaled = self.scaling(matrix[:, :columns])
-        if not self.terms:
+        if not self.texts:
             return scaled
         from scipy.sparse import csr_array, hstack
 
-        scaled[:, list(self.texts)] = 0.0
-        return hstack([csr_array(scaled), sparse(matrix, columns, self.terms)], format="csr")
+        scaled[:, [text.column for text in self.texts]] = 0.0
+        return hstack([csr_array(scaled), sparse(matrix, columns, self.texts[-1].last)], format="csr")
 
     def by_column(self, strength: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-        """Of each column its part; all texts share what their terms weigh with the first of them."""
+        """Of each column its part; a text's is what its terms weigh."""
         columns = len(self.scaling.means)
         found: np.ndarray[Any, Any] = strength[:columns].copy()
-        if self.terms:
-            found[self.texts[0]] = strength[columns:].sum()
+        for text in self.texts:
+            found[text.column] = strength[columns + text.first - 1 : columns + text.last].sum()
         return found
 
 
@@ -114,9 +114,9 @@ def _graph(seen: _Seen, estimator: LogisticRegression, table: TrainingTable) -> 
     binary, columns = table.task == "binary", len(table.columns)
     learnt_weights = estimator.coef_[0] if binary else estimator.coef_.T
     intercept = estimator.intercept_[0].reshape(()) if binary else estimator.intercept_
-    source = "columns" if seen.terms else "features"
+    source = "columns" if seen.texts else "features"
     nodes, learnt = steps(seen.scaling, learnt_weights[:columns], intercept, source)
-    if seen.terms:
+    if seen.texts:
         before, constants = steps_of_terms(learnt_weights[columns:], columns)
         nodes[-1].output[0] = nodes[-1].name = "of_columns"
         nodes = [*before, *nodes, helper.make_node("Add", ["of_columns", "of_terms"], ["sums"], "sums")]

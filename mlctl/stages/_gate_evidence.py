@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     import polars as pl
 
 ATTEMPTS: Final = 3
-_USUAL_TERMS: Final = 256
-"""Terms of a text of some forty words."""
 """How often a clock may be asked: another program on the machine must not refuse a release."""
 CALLS: Final = 1_000
 WARM_CALLS: Final = 100
+_USUAL_TERMS: Final = 256
+"""Terms of a text of some forty words."""
 THROUGHPUT_ROWS: Final = 100_000
 MOST_GROUPS: Final = 20
 

@@ -74,9 +74,7 @@ def table(
     matrix = encoding.encode(learnt, rows.select(columns))
     labels = rows["label"].to_numpy().astype("float64")
     groups = splits.entity_codes(project, rows)
-    texts = tuple(place for place, *_ in learnt.texts())
-    of = (project.label.task, tuple(known), groups)
-    return TrainingTable(matrix, labels, learnt.columns(), *of, texts, len(learnt.terms()))
+    return TrainingTable(matrix, labels, learnt.columns(), project.label.task, tuple(known), groups, learnt.texts())
 
 
 def scored(

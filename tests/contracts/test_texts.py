@@ -52,9 +52,8 @@ def table(task: str = "multiclass") -> tuple[TrainingTable, Encoding]:
     if task == "binary":
         labels, teams = (labels == 2).astype(float), ("0", "1")
     learnt = learn(rows, POLICY)
-    places = tuple(place for place, *_ in learnt.texts())
     matrix = encode(learnt, rows)
-    return TrainingTable(matrix, labels, learnt.columns(), task, teams, None, places, len(learnt.terms())), learnt
+    return TrainingTable(matrix, labels, learnt.columns(), task, teams, None, learnt.texts()), learnt
 
 
 def test_terms_are_words_words_in_a_row_and_pieces_of_words():
@@ -103,7 +102,7 @@ def test_a_row_is_its_columns_and_then_pairs_of_term_and_weight():
     assert row[1:6].tolist() == [2.5, 0.0, 1.0, 0.0, 0.0]
     pairs = row[6:].reshape(-1, 2)
     assert len(pairs) % PAIRS == 0
-    known = {learnt.terms()[int(number) - 1][1]: weight for number, weight in pairs if number}
+    known = {learnt.features[0].terms[int(number) - 1]: weight for number, weight in pairs if number}
     assert len(known) == row[0]
     assert known["parcel"] == 1.0
     assert sum(weight**2 for term, weight in known.items() if term.startswith("#")) == pytest.approx(1.0, rel=1e-5)
@@ -174,6 +173,24 @@ def test_what_each_feature_adds_makes_up_the_score(task):
         shares = np.exp(sums) / np.exp(sums).sum(axis=1, keepdims=True)
     assert shares == pytest.approx(runtime.score_onnx(fitted.onnx, seen.matrix), abs=1e-6)
     assert np.abs(found.parts[:, :, 0]).mean() > 1.0
+
+
+def test_each_of_two_texts_has_its_own_part():
+    rows, labels, teams = messages()
+    draw = np.random.default_rng(1)
+    rows = rows.select("message", pl.Series("note", draw.choice(["red", "green", "blue"], rows.height).tolist()))
+    learnt = learn(rows, EncodingPolicy.model_validate({"text": {"message": {"min_rows": 1}, "note": {"min_rows": 1}}}))
+    seen = TrainingTable(encode(learnt, rows), labels, learnt.columns(), "multiclass", teams, None, learnt.texts())
+    fitted = fitting.fit(kinds.options("models", {"kind": "logistic", "c": 10}), seen)
+
+    found = additive(fitted.onnx, seen.matrix, learnt.texts())
+
+    sums = np.exp(found.base + found.parts.sum(axis=2))
+    scores = sums / sums.sum(axis=1, keepdims=True)
+    assert scores == pytest.approx(runtime.score_onnx(fitted.onnx, seen.matrix), abs=1e-6)
+    assert np.abs(found.parts[:, :, 0]).mean() > 3 * np.abs(found.parts[:, :, 1]).mean() > 0
+    assert fitted.importance[0] > fitted.importance[1] > 0
+    assert sum(fitted.importance) == pytest.approx(1.0)
 
 
 def test_what_was_learnt_survives_json_to_the_last_bit():
