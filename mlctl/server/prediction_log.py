@@ -1,8 +1,8 @@
 """What was answered, one line of JSON a row, in segments that are only ever added to.
 
 A line is handed to the system before its answer goes out, so that killing the process loses none; a machine that loses
-its power may lose the last seconds. A line that was cut in the middle is the last of its segment and is left out by the
-reader. When the disk refuses, answers go on and the lost lines are counted.
+its power may lose the last seconds. A line that was cut in the middle is left out by the reader. When the disk refuses,
+answers go on and the lost lines are counted.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ class PredictionLog:
         self._folder, self._now, self._lost = folder, now, lost
         self._descriptor: int | None = None
         self._written = 0
+        self._cut = False
 
     def write(self, lines: Sequence[Mapping[str, Any]]) -> None:
         """Adds a line for each answer, with the moment."""
@@ -33,15 +34,16 @@ class PredictionLog:
         moment = now.isoformat(timespec="microseconds")
         told = b"".join(orjson.dumps({"time": moment, **line}) + b"\n" for line in lines)
         try:
-            if self._descriptor is None or self._written >= SEGMENT_BYTES:
-                self._next_segment(now)
+            descriptor = self._segment(now)
+            # what was cut must not run into the next line
+            told = b"\n" + told if self._cut else told
             while told:
-                written = os.write(self._descriptor or 0, told)
+                written = os.write(descriptor, told)
                 self._written += written
                 told = told[written:]
+            self._cut = False
         except OSError:
-            # a half line must not run into the next one
-            self.close()
+            self._cut = True
             self._lost(len(lines))
 
     def close(self) -> None:
@@ -50,12 +52,16 @@ class PredictionLog:
             os.close(self._descriptor)
             self._descriptor = None
 
-    def _next_segment(self, now: datetime) -> None:
+    def _segment(self, now: datetime) -> int:
+        """The segment that is added to; a new one when there is none, or it is long."""
+        if self._descriptor is not None and self._written < SEGMENT_BYTES:
+            return self._descriptor
         self.close()
         self._folder.mkdir(parents=True, exist_ok=True)
         path = self._folder / f"{now:%Y%m%dT%H%M%S%f}-{os.getpid()}.ndjson"
         self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o666)
         self._written = 0
+        return self._descriptor
 
 
 def read(folder: Path) -> Iterator[dict[str, Any]]:
