@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -51,7 +52,12 @@ class Release:
         Raises:
             DataError: A feature is missing or has another type than in training.
         """
-        return runtime.score_onnx(self.onnx, encode(self.encoding, features)).astype("float64")
+        return self.graph(encode(self.encoding, features)).astype("float64")
+
+    @cached_property
+    def graph(self) -> runtime.Scorer:
+        """The graph, loaded once: encoded rows to float32 scores."""
+        return runtime.scorer(self.onnx)
 
     def decide(self, features: pl.DataFrame) -> pl.DataFrame:
         """Score and decision of every row.

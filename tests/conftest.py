@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mlctl.database import open_database, start, stop
+from mlctl.release import Release, open_release
 from mlctl.spec import Database
-from tests import world
+from tests import served, world
 
 if TYPE_CHECKING:
     import psycopg
@@ -50,6 +51,25 @@ def finished_workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def workspace(finished_workspace: Path, tmp_path: Path) -> Path:
     """A copy of the finished workspace, without its database."""
     return world.copy_workspace(finished_workspace, tmp_path / "workspace")
+
+
+@pytest.fixture(scope="session")
+def served_shop(finished_workspace: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The workspace in which `server` runs."""
+    return world.copy_workspace(finished_workspace, tmp_path_factory.mktemp("served") / "workspace")
+
+
+@pytest.fixture(scope="session")
+def server(served_shop: Path) -> Iterator[served.Server]:
+    """`mlctl serve shop` at work."""
+    with served.serve(served_shop) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def release(served_shop: Path) -> Release:
+    """The release that `server` serves."""
+    return open_release(served_shop / ".mlctl/shop/release", "")
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from mlctl import runtime
 from mlctl.contributions import contributions
 from mlctl.decide import Decider
 from mlctl.encoding import encode
@@ -32,25 +31,23 @@ VARIANT: Final = "champion"
 
 @dataclass(frozen=True)
 class Answerer:
-    """An opened release, its graph loaded once.
+    """An opened release, and what its answers need beside it.
 
     Attributes:
         release: The release; every hash held, and its golden rows were answered as sealed.
         schema: By feature its Polars type, as in the golden rows.
         examples: The golden rows.
-        score: The graph.
         decider: What turns scores into decisions.
     """
 
     release: Release
     schema: Mapping[str, str]
     examples: tuple[Mapping[str, Any], ...]
-    score: runtime.Scorer
     decider: Decider
 
     @classmethod
     def open(cls, folder: Path, next_step: str) -> Answerer:
-        """Opens a release and warms it up with its golden rows.
+        """Opens a release, which asks its graph for the golden rows.
 
         Raises:
             IntegrityError: The release is missing, damaged, or does not answer as sealed.
@@ -59,7 +56,7 @@ class Answerer:
         golden = read_json(folder / "golden.json", next_step)
         columns = golden["features"]
         examples = tuple({name: columns[name][row] for name in columns} for row in range(len(golden["scores"])))
-        return cls(release, golden["schema"], examples, runtime.scorer(release.onnx), release.decider())
+        return cls(release, golden["schema"], examples, release.decider())
 
     def answers(self, inputs: Inputs, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """The answers to rows; they are those of batch scoring, to the bit.
@@ -68,11 +65,11 @@ class Answerer:
             DataError: A value is refused by `encoding:`.
         """
         if self.quick is not None:
-            scores = self.score(self.quick.matrix(rows)).astype("float64")
+            scores = self.release.graph(self.quick.matrix(rows)).astype("float64")
             decided = self.quick.decide(rows, scores)
         else:
             features = inputs.table(rows)
-            scores = self.score(encode(self.release.encoding, features)).astype("float64")
+            scores = self.release.score(features)
             decided = self.decider(features, scores).to_dicts()
         for row in decided:
             row.update(self.whose)

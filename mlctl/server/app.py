@@ -38,6 +38,8 @@ Tell = Callable[[str], None]
 
 _JSON: Final = (b"content-type", b"application/json")
 _BINARY: Final = (b"content-type", b"application/octet-stream")
+_TEXT: Final = (b"content-type", b"text/plain; version=0.0.4; charset=utf-8")
+_HTML: Final = (b"content-type", b"text/html; charset=utf-8")
 _CLOSE: Final = (b"connection", b"close")
 _LONGEST_ID: Final = 128
 _READ_ALL_THE_SAME: Final = 8
@@ -69,6 +71,16 @@ class App:
             "/predict": self._predict,
             "/explain": self._explain,
             f"/v2/models/{name}/infer": self._infer,
+        }
+        self._gets: dict[str, Callable[[], Reply]] = {
+            "/v2": self._server,
+            "/v2/health/live": lambda: Reply(200, b'{"live":true}'),
+            "/v2/health/ready": self._ready,
+            f"/v2/models/{name}": lambda: _json(inference.metadata(name, self.release, self._inputs)),
+            f"/v2/models/{name}/ready": self._ready,
+            "/metrics": lambda: Reply(200, measures.text(), (_TEXT,)),
+            "/openapi.json": lambda: _json(self._described()),
+            "/docs": lambda: Reply(200, self._page(), (_HTML,)),
         }
 
     @property
@@ -118,9 +130,10 @@ class App:
 
     def _route(self, path: str) -> str:
         """A route's name for the counters: never what a client made up."""
-        if path in self._posts or path in _GETS or path.startswith(("/v2/health/", f"/v2/models/{self.name}")):
-            return path if "/versions/" not in path else f"/v2/models/{self.name}/versions"
-        return "other"
+        if path in self._posts or path in self._gets:
+            return path
+        versions = f"/v2/models/{self.name}/versions"
+        return versions if path.startswith(f"{versions}/") else "other"
 
     async def _reply(self, scope: Scope, receive: Receive) -> Reply:
         path, method = scope["path"], scope["method"]
@@ -140,7 +153,7 @@ class App:
         return await post(scope, body)
 
     def _read_only(self, path: str, method: str) -> Reply:
-        known = self._shown(path)
+        known = self._gets.get(path)
         if known is None:
             if path.startswith("/v2/models/"):
                 return Reply(404, orjson.dumps({"error": f"there is no such model; this is {self.name}"}))
@@ -148,22 +161,6 @@ class App:
         if method not in ("GET", "HEAD"):
             return Reply(405, b'{"error":"send a GET request"}', (_JSON, (b"allow", b"GET, HEAD")))
         return known()
-
-    def _shown(self, path: str) -> Callable[[], Reply] | None:
-        model = f"/v2/models/{self.name}"
-        routes: dict[str, Callable[[], Reply]] = {
-            "/v2": self._server,
-            "/v2/health/live": lambda: Reply(200, b'{"live":true}'),
-            "/v2/health/ready": self._ready,
-            model: lambda: _json(inference.metadata(self.name, self.release, self._inputs)),
-            f"{model}/ready": self._ready,
-            "/metrics": lambda: Reply(
-                200, self._measures.text(), ((b"content-type", b"text/plain; version=0.0.4; charset=utf-8"),)
-            ),
-            "/openapi.json": lambda: _json(self._described()),
-            "/docs": lambda: Reply(200, self._page(), ((b"content-type", b"text/html; charset=utf-8"),)),
-        }
-        return routes.get(path)
 
     def _server(self) -> Reply:
         return _json({"name": "mlctl", "version": __version__, "extensions": ["binary_tensor_data"]})
@@ -242,8 +239,9 @@ class App:
         answerer = self._answering()
         table = self._inputs.table(rows)
         try:
-            why = await asyncio.to_thread(answerer.explained, table, _MOST_REASONS)
+            # before others have their turn, in which another release may come
             answers = answerer.answers(self._inputs, rows)
+            why = await asyncio.to_thread(answerer.explained, table, _MOST_REASONS)
         except MlctlError as error:
             raise Refused(422, str(error).splitlines()[0]) from error
         told = [
@@ -283,9 +281,6 @@ class App:
         answers = [answerer.fallback(TIMEOUT) for _ in rows]
         self._measures.answers(answers)
         return answers
-
-
-_GETS: Final = frozenset({"/v2", "/metrics", "/openapi.json", "/docs"})
 
 
 def _parsed(body: bytes) -> Any:

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import orjson
 
-from mlctl.errors import did_you_mean, listed
+from mlctl.errors import listed
 from mlctl.server.inputs import Inputs, Refused
 
 HEADER: Final = b"inference-header-content-length"
@@ -209,8 +209,7 @@ def _flat(data: Any, count: int, where: str) -> list[Any]:
 def _rows(tensors: Mapping[str, tuple[str, list[Any]]], inputs: Inputs) -> list[dict[str, Any]]:
     for name, (where, _) in tensors.items():
         if name not in inputs.schema and name != inputs.key:
-            hint = did_you_mean(name, inputs.schema)
-            raise Refused(422, f"no such feature{'; ' + hint if hint else ''}", f"{where}.name")
+            raise inputs.unknown(name, f"{where}.name")
     missing = [name for name in inputs.schema if name not in tensors]
     if missing:
         raise Refused(422, f"no input for the feature {listed(missing)}", "inputs")

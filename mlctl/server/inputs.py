@@ -99,8 +99,7 @@ class Inputs:
         """
         for name in said.keys() - self.schema.keys():
             if name != self.key:
-                hint = did_you_mean(name, self.schema)
-                raise Refused(422, f"no such feature{'; ' + hint if hint else ''}", f"{where}{name}")
+                raise self.unknown(name, f"{where}{name}")
         row: dict[str, Any] = {}
         for name, (usual, kind) in self._usual.items():
             value = said.get(name, _MISSING)
@@ -125,6 +124,11 @@ class Inputs:
             return None
         read: Callable[[Any, str], Any] = _READ.get(kind, _whole if kind.startswith(_WHOLE) else _number)
         return read(value, where)
+
+    def unknown(self, name: str, where: str) -> Refused:
+        """A name that is no feature's, with the nearest that is one."""
+        hint = did_you_mean(name, self.schema)
+        return Refused(422, f"no such feature{'; ' + hint if hint else ''}", where)
 
     def table(self, rows: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
         """The features of rows that were read. Grain: one row of a request. Time: the request's."""

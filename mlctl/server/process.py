@@ -45,7 +45,6 @@ class Served:
         log: The folder of the prediction log.
         host: The address that is listened on.
         port: The port; 0 for any free one.
-        options: The limits; None: those of the release's `serving:`, or the defaults.
     """
 
     name: str
@@ -53,7 +52,6 @@ class Served:
     log: Path
     host: str
     port: int
-    options: Options | None = None
 
     @property
     def next_step(self) -> str:
@@ -69,7 +67,7 @@ def serve(served: Served, now: Callable[[], datetime], tell: Callable[[str], Non
         ExternalError: The address cannot be listened on.
     """
     answerer = Answerer.open(served.release(), served.next_step)
-    options = served.options or _options(answerer)
+    options = _options(answerer)
     several = "PROMETHEUS_MULTIPROC_DIR" in os.environ
     measures = Measures(served.name, several)
     log = None if options.log == "none" else PredictionLog(served.log, now, measures.lost)
@@ -141,11 +139,11 @@ def bound(host: str, port: int) -> socket.socket:
         listener.close()
         raise ExternalError.listening(f"{host}:{port}", error.strerror or str(error)) from error
     listener.setblocking(False)
-    listener.set_inheritable(True)
     return listener
 
 
 def _options(answerer: Answerer) -> Options:
+    """The limits: those of the release's `serving:`, or the defaults where it was made for a batch."""
     own: Any = answerer.release.project.serving
     return own if isinstance(own, Options) else Options()
 

@@ -13,6 +13,7 @@ from typing import Final
 
 from mlctl.errors import StoppedError
 
+_ENDS: Final = (signal.SIGTERM, signal.SIGINT)
 _LOOK_S: Final = 0.1
 _FIRST_PAUSE_S: Final = 0.2
 _LONGEST_PAUSE_S: Final = 10.0
@@ -23,7 +24,7 @@ _STEADY_S: Final = 30.0
 def supervise(command: Sequence[str], count: int, tell: Callable[[str], None]) -> None:
     """Keeps `count` workers alive until a signal ends them all.
 
-    A worker that dies is followed by another at once, then after longer and longer pauses.
+    A worker that dies is followed by another, after a pause that doubles while they die of their start.
 
     Args:
         command: Words after `mlctl`.
@@ -31,7 +32,7 @@ def supervise(command: Sequence[str], count: int, tell: Callable[[str], None]) -
         tell: Hears of deaths.
 
     Raises:
-        StoppedError: A worker refused to start; its words told why.
+        StoppedError: A worker was killed while all were to end.
     """
     with tempfile.TemporaryDirectory(prefix="mlctl-measures-") as measures:
         told = {**os.environ, "MLCTL_WORKER": "1", "PROMETHEUS_MULTIPROC_DIR": measures}
@@ -43,9 +44,6 @@ def supervise(command: Sequence[str], count: int, tell: Callable[[str], None]) -
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
-
-
-_ENDS: Final = (signal.SIGTERM, signal.SIGINT)
 
 
 class _Worker:

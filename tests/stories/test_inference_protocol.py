@@ -13,21 +13,9 @@ import pytest
 import tritonclient.http as triton
 from tritonclient.utils import InferenceServerException
 
-from mlctl.release import Release, open_release
-from tests import served, world
+from tests import served
 
 NUMPY = {"FP64": np.float64, "INT64": np.int64, "BOOL": np.bool_, "BYTES": np.object_}
-
-
-@pytest.fixture(scope="module")
-def shop(finished_workspace: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return world.copy_workspace(finished_workspace, tmp_path_factory.mktemp("protocol") / "workspace")
-
-
-@pytest.fixture(scope="module")
-def server(shop: Path) -> Iterator[served.Server]:
-    with served.serve(shop) as running:
-        yield running
 
 
 @pytest.fixture(scope="module")
@@ -37,13 +25,8 @@ def client(server: served.Server) -> Iterator[triton.InferenceServerClient]:
 
 
 @pytest.fixture(scope="module")
-def release(shop: Path) -> Release:
-    return open_release(shop / ".mlctl/shop/release", "")
-
-
-@pytest.fixture(scope="module")
-def rows(shop: Path) -> pl.DataFrame:
-    return served.rows_of(shop).drop_nulls().head(9)
+def rows(served_shop: Path) -> pl.DataFrame:
+    return served.rows_of(served_shop).drop_nulls().head(9)
 
 
 def tensors(client: triton.InferenceServerClient, rows: pl.DataFrame, binary: bool) -> list[triton.InferInput]:

@@ -12,37 +12,19 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import polars as pl
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from mlctl.release import Release, open_release
 from mlctl.server import prediction_log
 from tests import served, world
 
 
 @pytest.fixture(scope="module")
-def shop(finished_workspace: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return world.copy_workspace(finished_workspace, tmp_path_factory.mktemp("serve") / "workspace")
-
-
-@pytest.fixture(scope="module")
-def server(shop: Path) -> Iterator[served.Server]:
-    with served.serve(shop) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def release(shop: Path) -> Release:
-    return open_release(shop / ".mlctl/shop/release", "")
-
-
-@pytest.fixture(scope="module")
-def rows(shop: Path) -> pl.DataFrame:
-    return served.rows_of(shop)
+def rows(served_shop: Path) -> pl.DataFrame:
+    return served.rows_of(served_shop)
 
 
 def metric(server: served.Server, name: str, **labels: str) -> float:
@@ -141,30 +123,43 @@ def test_requests_and_answers_are_counted(server, rows, release):
     assert metric(server, "mlctl_release_info", release=release.id) == 1
 
 
-def test_every_answer_is_written_down_before_it_goes_out(server, shop, rows):
+def test_a_route_that_a_client_made_up_has_no_counter_of_its_own(server, release):
+    for path in ("/v2/health/made_up", "/v2/models/shop_made_up", "/v2/models/shop/versions/made_up", "/made_up"):
+        assert server.ask("GET", path)[0] == 404
+    assert server.ask("GET", f"/v2/models/shop/versions/{release.id}/ready")[0] == 200
+
+    text = server.ask("GET", "/metrics")[1].decode()
+
+    assert "made_up" not in text
+    assert 'route="/v2/models/shop/versions"' in text
+
+
+def test_every_answer_is_written_down_before_it_goes_out(server, served_shop, rows):
     row = {**rows.to_dicts()[3], "customer_id": "c42"}
 
     told = server.post("/predict", row)
 
-    (line,) = [line for line in prediction_log.read(shop / ".mlctl/shop/predictions") if line["id"] == told["id"]]
+    (line,) = [
+        line for line in prediction_log.read(served_shop / ".mlctl/shop/predictions") if line["id"] == told["id"]
+    ]
     assert line["customer_id"] == "c42"
     assert {name: line[name] for name in told} == told
     assert "inputs" not in line
 
 
-def test_an_address_in_use_and_a_missing_or_damaged_release_are_told(server, shop, tmp_path):
-    taken = world.mlctl(shop, "serve", "shop", "--port", str(server.port))
+def test_an_address_in_use_and_a_missing_or_damaged_release_are_told(server, served_shop, tmp_path):
+    taken = world.mlctl(served_shop, "serve", "shop", "--port", str(server.port))
     assert taken.returncode == 7
     assert "--port" in taken.stderr
 
-    none = world.mlctl(shop, "serve", "shop", "--release", str(tmp_path / "none"))
+    none = world.mlctl(served_shop, "serve", "shop", "--release", str(tmp_path / "none"))
     assert none.returncode == 6
 
-    damaged = shutil.copytree(shop / ".mlctl/shop/release", tmp_path / "damaged")
+    damaged = shutil.copytree(served_shop / ".mlctl/shop/release", tmp_path / "damaged")
     graph = bytearray((damaged / "model.onnx").read_bytes())
     graph[len(graph) // 2] ^= 1
     (damaged / "model.onnx").write_bytes(graph)
-    refused = world.mlctl(shop, "serve", "shop", "--release", str(damaged))
+    refused = world.mlctl(served_shop, "serve", "shop", "--release", str(damaged))
     assert refused.returncode == 6
     assert "model.onnx" in refused.stderr
 
