@@ -104,6 +104,9 @@ def left_out(found: Found, label: LabelDraft, entity: str) -> dict[str, str]:
             reasons[column.name] = why
         elif column.is_constant:
             reasons[column.name] = "it has one value only"
+        elif column.is_free_text:
+            if label.task == "regression":
+                reasons[column.name] = "no kind of model reads texts to foretell a number"
         elif column.kind == "text" and column.values > column.rows / 2:
             reasons[column.name] = "nearly every row has a value of its own"
         elif _tells_all(found.table, column, label):

@@ -118,8 +118,8 @@ class ColumnProfile:
 
     @property
     def is_free_text(self) -> bool:
-        """Whether its values are sentences."""
-        return self.kind == "text" and any("free text" in line for line in self.evidence)
+        """Whether its values are sentences, and so many that they are no categories."""
+        return self.values > FEW_VALUES and any("free text" in line for line in self.evidence)
 
 
 @dataclass(frozen=True)

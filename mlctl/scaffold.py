@@ -14,6 +14,7 @@ from mlctl.drafting import check_lines, scalar, source_lines, yaml_name
 from mlctl.errors import ConfigError, did_you_mean, listed
 from mlctl.files import write_text
 from mlctl.label_draft import label_of, left_out, unreadable
+from mlctl.spec import Task
 from mlctl.times import duration
 
 _RULE: Final = re.compile(r"none ([a-z_][a-z0-9_]*) ([0-9]+d)")
@@ -118,9 +119,6 @@ def _table(draft: Draft, entity: str, wanted: Wanted) -> _Sketch:
     source = label.source
     found = draft.tables[source]
     told = found.profile
-    if told.kind == "text" or any(c.is_free_text for c in told.columns):
-        why = "the features of text are not there yet; name a table of numbers and categories"
-        raise ConfigError.bad_argument(f"--from {wanted.paths[0]}", why)
     if entity != _ROW and entity not in found.table.columns:
         why = f"{source} holds the label and has no {entity}; its columns are {listed(found.table.columns)}"
         raise ConfigError.bad_argument(f"--entity {entity}", why)
@@ -131,9 +129,14 @@ def _table(draft: Draft, entity: str, wanted: Wanted) -> _Sketch:
     columns = [c.name for c in told.columns if c.name not in {label.column, entity, *aside, found.source.get("time")}]
     exclude = f", exclude: [{', '.join(scalar(name) for name in aside)}]" if aside else ""
     features = [f"profile: {{kind: lookup, source: {source}, columns: all{exclude}}}  # {len(columns)} columns"]
-    features += _lookups(draft, source, entity, [f"{yaml_name(column)}: " for column in columns])
+    lookups, texts = _lookups(draft, source, entity, [f"{yaml_name(column)}: " for column in columns], label.task)
+    features += lookups
+    texts = [*(yaml_name(name) for name in columns if told.column(name).is_free_text), *texts]
     rest = ["split: {kind: folds}  # everybody is judged once, by a model of the others"]
-    if told.rows >= _MANY_ROWS:
+    if texts:
+        rest += [_encoding(texts), "model: {kind: logistic, c: 10}  # the kind that reads texts"]
+        rest.append("# serving: {kind: http}  # answers to mlctl serve in place of a table of scores")
+    elif told.rows >= _MANY_ROWS:
         rest.append("model: {kind: xgboost, trees: 500, depth: 5, learning_rate: 0.1}  # many rows carry deeper trees")
     return _Sketch(features, label.line(), [*rest, *label.gate_lines()], aside)
 
@@ -178,13 +181,15 @@ def _events(draft: Draft, entity: str, wanted: Wanted, rule: re.Match[str]) -> _
         for c in breadth
     ]
     features += [*sums[:1], *[f"# {line}" for line in [*sums[1:_NUMBERS_MOST], *kinds[:_BREADTH_MOST]]]]
-    features += _lookups(draft, source, entity, features)
+    lookups, texts = _lookups(draft, source, entity, features, "binary")
+    features += lookups
     label = f"label: {{kind: count, source: {source}, horizon: {horizon}, is: 0}}  # none in the {horizon} after"
     as_of = (last + timedelta(days=1)).date()
     evidence = f"{source}_n_{windows[-2]}" if len(windows) > 1 else f"{source}_n"
     rest = [
         f"{_split(wanted, ahead, (first, last))}  # {horizon} lie between training and test",
-        "model: logistic  # the plain one; model: xgboost is worth a try",
+        *([_encoding(texts)] if texts else []),
+        "model: logistic  # the plain one" + ("" if texts else "; model: xgboost is worth a try"),
         f"# decide: {{evidence: {evidence}}}  # who is long gone is easy to foretell: whom is it asked about?",
         f"refresh: {{as_of: {as_of}}}  # the day after the last row; mlctl ingest --latest moves it",
         "gate:",
@@ -239,19 +244,29 @@ def _span(found: Found, time: str) -> tuple[datetime, datetime]:
     return first, last
 
 
-def _lookups(draft: Draft, source: str, entity: str, before: Sequence[str]) -> list[str]:
-    """What other tables with one row for each entity say; columns whose names are taken are left out."""
+def _encoding(texts: Sequence[str]) -> str:
+    read = ", ".join(f"{name}: {{words: [1, 2], pieces: [2, 5]}}" for name in texts)
+    return f"encoding: {{text: {{{read}}}}}  # by runs of 1 and 2 words and pieces of 2 to 5 letters"
+
+
+def _lookups(draft: Draft, source: str, entity: str, before: Sequence[str], task: Task) -> tuple[list[str], list[str]]:
+    """What other tables with one row for each entity say, and which of it are texts.
+
+    Columns whose names are taken, and those that no model of the task reads, are left out.
+    """
     taken = {line.partition(":")[0] for line in before}
-    lines = []
+    lines, texts = [], []
     for name, found in draft.tables.items():
         if name == source or found.profile.key != (entity,):
             continue
         theirs = [c for c in found.profile.columns if c.name not in (entity, found.source.get("time"))]
-        clash = [c.name for c in theirs if yaml_name(c.name) in taken or unreadable(c)]
+        deaf = task == "regression"
+        clash = [c.name for c in theirs if yaml_name(c.name) in taken or unreadable(c) or (deaf and c.is_free_text)]
+        texts += [yaml_name(c.name) for c in theirs if c.is_free_text and c.name not in clash]
         exclude = f", exclude: [{', '.join(scalar(column) for column in clash)}]" if clash else ""
         lines.append(f"{name}: {{kind: lookup, source: {name}, columns: all{exclude}}}  # joined by {entity}")
         taken |= {yaml_name(c.name) for c in found.profile.columns}
-    return lines
+    return lines, texts
 
 
 def _yaml(draft: Draft, wanted: Wanted, entity: str, sketch: _Sketch) -> str:

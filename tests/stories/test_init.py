@@ -62,7 +62,22 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "email": [f"p{i}@example.com" for i in range(people)],
     }
     pl.DataFrame(people_rows).write_csv(raw / "clients.csv")
+    _write_letters(raw, draw)
     return folder
+
+
+def _write_letters(raw: Path, draw: np.random.Generator) -> None:
+    """Letters of one table and who answered them of another, joined by the letter's number."""
+    words = {"bill": ["invoice", "refund", "charged"], "post": ["parcel", "courier", "delivery"]}
+    teams = [["bill", "post"][i % 2] for i in range(300)]
+    sentences = [
+        f"Good morning, number {i}: {' and '.join(draw.choice(words[team], 2))} are why I write to you"
+        for i, team in enumerate(teams)
+    ]
+    letters = {"letter_id": [f"L{i}" for i in range(300)], "body": sentences}
+    pl.DataFrame(letters).write_csv(raw / "letters.csv")
+    answers = {"letter_id": letters["letter_id"], "team": teams, "minutes": draw.integers(1, 90, 300)}
+    pl.DataFrame(answers).write_csv(raw / "answers.csv")
 
 
 def test_events_with_a_rule_become_a_project_that_runs(shop: Path) -> None:
@@ -110,6 +125,30 @@ def test_a_table_of_odd_columns_and_one_of_three_classes_become_a_project_that_r
     assert project["entity"]["key"] == "Konto Nr"
     assert json.loads((shop / ".mlctl/odd/checked/report.json").read_text())["findings"] == []
     assert json.loads(done.stdout)["metrics"]["roc_auc"] > 0.7
+
+
+def test_sentences_are_read_by_their_words_also_from_a_second_table(shop: Path) -> None:
+    files = ("--from", "raw/answers.csv", "--from", "raw/letters.csv", "--entity", "letter_id")
+    made = world.mlctl(shop, "init", "letters", *files, "--label", "team")
+    assert made.returncode == 0, made.stderr
+
+    done = world.mlctl(shop, "run", "letters", "--json")
+
+    assert done.returncode == 0, done.stderr
+    project = yaml.safe_load((shop / "projects/letters/project.yaml").read_text())
+    assert list(project["encoding"]["text"]) == ["body"]
+    assert project["model"]["kind"] == "logistic"
+    assert json.loads(done.stdout)["metrics"]["roc_auc"] > 0.99
+
+
+def test_no_sentence_is_given_to_a_model_of_numbers(shop: Path) -> None:
+    files = ("--from", "raw/answers.csv", "--from", "raw/letters.csv", "--entity", "letter_id")
+    made = world.mlctl(shop, "init", "minutes", *files, "--label", "minutes")
+
+    assert made.returncode == 0, made.stderr
+    project = yaml.safe_load((shop / "projects/minutes/project.yaml").read_text())
+    assert "encoding" not in project
+    assert project["features"]["letters"]["exclude"] == ["body"]
 
 
 def test_moments_that_are_named_teach_and_judge_and_files_beside_the_workspace_are_found(shop: Path) -> None:
