@@ -72,26 +72,24 @@ class Decider:
         falls_back = pl.Series(is_cold | unsure)
         told = pl.DataFrame({"model": self._by_model(scores), "other": self._fallback(features)})
         decision = told.select(pl.when(falls_back).then("other").otherwise("model")).to_series()
-        reasons = np.where(is_cold, COLD_START, np.where(unsure, LOW_CONFIDENCE, BY_MODEL))
+        reasons = np.where(is_cold, 0, np.where(unsure, 1, 2))
         return pl.DataFrame(
             {
                 "score": scores.max(axis=1) if self.task == "multiclass" else scores,
                 "decision": decision,
-                "reason": pl.Series(reasons.tolist(), dtype=pl.String),
+                "reason": _named(reasons, (COLD_START, LOW_CONFIDENCE, BY_MODEL)),
                 "confidence": _nothing(len(scores)) if confidence is None else pl.Series(confidence, dtype=pl.Float64),
             }
         )
 
     def _by_model(self, scores: np.ndarray[Any, Any]) -> pl.Series:
-        import numpy as np
         import polars as pl
 
         if self.task == "multiclass":
-            return pl.Series(np.array(self.classes)[scores.argmax(axis=1)].tolist(), dtype=pl.String)
+            return _named(scores.argmax(axis=1), self.classes)
         if self.policy.threshold is None:
             return pl.Series([FORETOLD], dtype=pl.String).new_from_index(0, len(scores))
-        above = scores >= self.policy.threshold
-        return pl.Series(np.where(above, self.words.above, self.words.below).tolist(), dtype=pl.String)
+        return _named(scores >= self.policy.threshold, (self.words.below, self.words.above))
 
     def _fallback(self, features: pl.DataFrame) -> pl.Series:
         """The decision where the model is not asked; what the rule says, and the word where it says nothing."""
@@ -107,6 +105,13 @@ class Decider:
             yes = said if said.dtype == pl.Boolean else said.cast(pl.Float64) >= self.policy.threshold
             chosen = yes.replace_strict({True: self.words.above, False: self.words.below}, default=None)
         return chosen.fill_null(self.words.fallback)
+
+
+def _named(places: np.ndarray[Any, Any], names: Sequence[str]) -> pl.Series:
+    """Names by their places."""
+    import polars as pl
+
+    return pl.Series(names, dtype=pl.String).gather(pl.Series(places).cast(pl.UInt32))
 
 
 def _nothing(rows: int) -> pl.Series:

@@ -46,8 +46,10 @@ _INITDB: Final = (
     "--locale=C.UTF-8",
 )
 # in a container /dev/shm often has 64 MB, less than one parallel index build
+# nothing replicates from here, so what is loaded into a new table need not be written to the log as well
 _SETTINGS: Final = (
-    "-h '' -c timezone=UTC -c log_timezone=UTC -c unix_socket_permissions=0700 -c dynamic_shared_memory_type=mmap"
+    "-h '' -c timezone=UTC -c log_timezone=UTC -c unix_socket_permissions=0700 -c dynamic_shared_memory_type=mmap "
+    "-c wal_level=minimal -c max_wal_senders=0"
 )
 
 

@@ -1,7 +1,7 @@
 """Small trees as tables: the graph's own scores, to the bit, in less than half the time.
 
 A tree of few questions is a table over all their answers: the answers of a row are the bits of a number, and the number
-is the place of its leaf. Columns are asked one after another, so the processor works on thousands of rows at once,
+is the place of its leaf. Columns are asked one after another, so the processor works on many rows at once,
 where ONNX Runtime walks down each tree for each row. The trees are summed up in their order in float32, as ONNX Runtime
 does on one thread; what follows them in the graph (squeezing, a sigmoid, a calibration) is left to ONNX Runtime.
 
@@ -22,8 +22,8 @@ Scorer = Callable[["np.ndarray[Any, Any]"], "np.ndarray[Any, Any]"]
 
 MOST_QUESTIONS: Final = 8
 """Trees with more questions stay with ONNX Runtime: their tables would not pay, nor fit into a byte of answers."""
-_CHUNK_ROWS: Final = 8192
-"""Rows at once, so that a column stays in the processor's cache."""
+_CHUNK_ROWS: Final = 65_536
+"""Rows at once: few enough for the processor's cache, and so many that two threads do not wait for Python's lock."""
 _SILENT_BELOW: Final = 3
 _SUMS: Final = "sums"
 
