@@ -25,8 +25,8 @@ from mlctl.errors import ConfigError, Fault
 from mlctl.files import canonical_json, lock, read_json, sha256_of, write_bytes
 from mlctl.spec import Project
 from mlctl.stages import Tell
+from mlctl.stages._ground import Ground
 from mlctl.stages._rows import classes, part
-from mlctl.trials import Ground
 from mlctl.workspace import Places
 
 if TYPE_CHECKING:

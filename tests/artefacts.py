@@ -110,7 +110,11 @@ def _model(places: Places, task: str, classes: tuple[str, ...]) -> None:
     write_bytes(places.model / "xgboost.onnx", fitted.onnx)
     write_json(places.model / "xgboost.encoding.json", learnt.model_dump(mode="json"))
     shares = {"age": 0.6, "plan=annual": 0.25, "plan=none": 0.15, "plan=(other)": 0.0, "plan=(missing)": 0.0}
-    write_json(places.model / "report.json", {"adopted": "xgboost", "models": {"xgboost": {"importance": shares}}})
+    points = [{"share": 0.5, "rows": 4, "value": 0.6, "low": 0.5, "high": 0.7}]
+    points.append({"share": 1.0, "rows": 8, "value": 0.8, "low": 0.7, "high": 0.9})
+    learning = {"model": "xgboost", "metric": "roc_auc", "points": points, "says": "data is the bottleneck: more rows"}
+    trained = {"adopted": "xgboost", "models": {"xgboost": {"importance": shares}}, "learning": learning}
+    write_json(places.model / "report.json", trained)
     policy = {"threshold": None if task == "regression" else 0.5, "min_confidence": 0.0, "set_level": None, "how": []}
     write_json(places.model / "policy.json", policy)
 

@@ -62,6 +62,7 @@ def test_the_contents_are_the_artefacts_numbers() -> None:
     assert told["data"]["version"] == "d" * 64
     assert told["data"]["tables"][0]["quarantined"] == 17
     assert [rung["name"] for rung in told["ladder"]["rungs"]] == ["constant", "xgboost"]
+    assert [point["rows"] for point in told["learning"]["points"]] == [4, 8]
     assert told["models"]["order"] == ["xgboost", "constant"]
     assert [(line["cohort"], line["not_measured"]) for line in told["cohorts"]] == [
         ("annual", None),

@@ -42,6 +42,7 @@ def contents(places: Places, project: Project) -> dict[str, Any]:
         "decides": _decides(disk),
         "data": _data(disk),
         "ladder": _ladder(disk),
+        "learning": (disk.trained or {}).get("learning"),
         "models": _models(disk),
         "curves": None if truth is None else _curves.of(disk, truth, scores),
         "cohorts": _cohorts(disk),

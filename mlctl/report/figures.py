@@ -105,6 +105,19 @@ def ladder(rungs: Sequence[Mapping[str, Any]], metric: str) -> Figure | None:
     return _intervals("ladder", lines, ("What complexity bought", "Each rung on training rows held out."), metric)
 
 
+def learning(told: Mapping[str, Any]) -> Figure:
+    """The metric on rows held out, by how many rows the adopted model learnt from."""
+    values = [
+        {"x": point["rows"], "y": point["value"], "low": point["low"], "high": point["high"], "series": told["model"]}
+        for point in told["points"]
+    ]
+    header = ("share", "rows", "value", "low", "high")
+    rows = tuple(tuple(number(point[name]) for name in header) for point in told["points"])
+    says = f"{told['metric']} on rows held out, with 95 % intervals, when a share of the other rows teaches."
+    svg = charts.band("learning", values, ("rows learnt from", told["metric"]))
+    return Figure("Learning curve", says, svg, header, rows)
+
+
 def cohorts(lines: Sequence[Mapping[str, Any]], everybody: Mapping[str, Any], metric: str) -> Figure | None:
     """The first metric of everybody and of each cohort, with intervals."""
     all_of = [("everybody", everybody)] + [(line["cohort"], (line["measured"] or {}).get(metric)) for line in lines]

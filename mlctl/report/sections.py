@@ -39,6 +39,7 @@ def sections(told: Mapping[str, Any]) -> list[Section]:
         _data(told["data"]),
         _gate(told["gate"]),
         _ladder(told["ladder"]),
+        _learning(told["learning"]),
         _models(told["models"]),
         _curves(told),
         _cohorts(told),
@@ -140,6 +141,14 @@ def _ladder(ladder: Mapping[str, Any] | None) -> Section:
     return Section(
         "ladder", title, (said,), (Table(header, rows),), _those(figures.ladder(ladder["rungs"], ladder["metric"]))
     )
+
+
+def _learning(learning: Mapping[str, Any] | None) -> Section:
+    title = "Learning: what would help"
+    if learning is None:
+        return Section("learning", title, absent="The adopted model does not learn from rows, or nothing was trained.")
+    said = f"{learning['says'][0].upper()}{learning['says'][1:]}."
+    return Section("learning", title, (said,), (), (figures.learning(learning),))
 
 
 def _models(models: Mapping[str, Any] | None) -> Section:

@@ -20,6 +20,8 @@ from mlctl.plan import AS_OF
 from mlctl.policy import choose
 from mlctl.spec import Project
 from mlctl.stages import Report
+from mlctl.stages._ground import Ground
+from mlctl.stages._learning import learning_curve
 from mlctl.stages._rows import classes, encoding_of, held_out, ladder, part, score_column, table
 from mlctl.workspace import Places
 
@@ -56,6 +58,10 @@ def train(places: Places, project: Project) -> Report:
     unseen = rows.filter(judged)
     steps = _climb(project, unseen, scores)
     chosen = project.model.kind if project.model.adopt == "always" else adopted(steps)
+    ground = Ground(project, rows, columns, known, tuple(splits.parts(project, rows)), next(iter(project.metrics)))
+    last = ground.parts[-1][1][judged]
+    floor = scores["constant"][last] if "constant" in scores else None
+    learning = learning_curve(ground, rungs[chosen], scores[chosen][last], floor)
     policy = choose(project.decide, project.label.task, unseen["label"].to_numpy(), scores[chosen])
     write_json(places.model / "policy.json", policy.record())
     report: dict[str, Any] = {
@@ -67,11 +73,13 @@ def train(places: Places, project: Project) -> Report:
         "held_out": _write_held_out(places, project, unseen, scores),
         "ladder": {"metric": next(iter(project.metrics)), "rungs": [step.record() for step in steps]},
         "adopted": chosen,
+        "learning": None if learning is None else learning.record(),
     }
     write_json(places.model / "report.json", report)
     worst = max(model["parity"] for model in models.values())
     line = f"{', '.join(models)} on {shape[0]:,} rows x {shape[1]} columns, ONNX equal to native within {worst:.1g}"
-    return Report("train", line, report, details=(*_ladder_lines(project, steps, chosen), *policy.lines()))
+    learns = () if learning is None else (f"learning: {learning.says}",)
+    return Report("train", line, report, details=(*_ladder_lines(project, steps, chosen), *learns, *policy.lines()))
 
 
 def _frozen(places: Places) -> None:

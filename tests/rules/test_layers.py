@@ -45,7 +45,6 @@ serving
 server
 stages
 publishing
-trials
 tuning reproduce flow backfill leakcheck freshness scaffold dictionary odcs explain doctor github gate_changes console_gate report
 odcs_draft
 console

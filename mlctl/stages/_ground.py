@@ -1,9 +1,9 @@
-"""What trials of a model are tried on: training rows, and the parts in which they judge each other."""
+"""What models are tried on before the test: training rows, and the parts in which they judge each other."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from mlctl import splits
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Ground:
-    """What every trial is tried on.
+    """What every model is tried on.
 
     Attributes:
         project: The project.
@@ -27,7 +27,7 @@ class Ground:
         known: Names of the classes.
         parts: Who teaches and who judges, once a part.
         metric: Name of the metric that decides.
-        space: By option of the model, its range.
+        space: By option of the model, its range, where options are tried.
     """
 
     project: Project
@@ -36,7 +36,7 @@ class Ground:
     known: tuple[str, ...]
     parts: tuple[splits.Part, ...]
     metric: str
-    space: Mapping[str, Mapping[str, Any]]
+    space: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def measure(self) -> tuple[Measure, str]:
         """The metric that decides, and which side is better."""
@@ -52,13 +52,22 @@ class Ground:
         scores = np.full((self.rows.height, *width), np.nan)
         truth, (measure, _) = self.truth(), self.measure()
         for number, (teaches, judges) in enumerate(self.parts):
-            taught = self.rows.filter(_thinned(self.project, self.rows, teaches, share))
+            taught = self.taught(teaches, share)
             asked = self.rows.filter(judges)
             scores[judges] = scored(self.project, options, taught, asked, (self.columns, self.known))
             value = measure(truth[judges], scores[judges], np.ones(int(judges.sum())))
             if hear is not None and hear(number, value):
                 return None
         return scores
+
+    def taught(self, teaches: np.ndarray[Any, Any], share: float) -> pl.DataFrame:
+        """Of the rows that teach those of a share of the entities; a smaller share's are among a larger one's."""
+        import numpy as np
+        import polars as pl
+
+        entities = splits.entity_codes(self.project, self.rows)
+        drawn = np.random.Generator(np.random.PCG64(self.project.tune.seed)).random(int(entities.max(initial=-1)) + 1)
+        return self.rows.filter(pl.Series(teaches & (drawn[entities] < share)))
 
     def truth(self) -> np.ndarray[Any, Any]:
         """The labels, float64 (rows,)."""
@@ -78,13 +87,3 @@ class Ground:
 
         chosen = self.judged()
         return self.measure()[0](self.truth()[chosen], scores[chosen], np.ones(int(chosen.sum())))
-
-
-def _thinned(project: Project, rows: pl.DataFrame, teaches: np.ndarray[Any, Any], share: float) -> pl.Series:
-    """Of the rows that teach those of a share of the entities; a smaller share's are among a larger one's."""
-    import numpy as np
-    import polars as pl
-
-    entities = splits.entity_codes(project, rows)
-    drawn = np.random.Generator(np.random.PCG64(project.tune.seed)).random(int(entities.max(initial=-1)) + 1)
-    return pl.Series(teaches & (drawn[entities] < share))
