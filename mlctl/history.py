@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 DAY_US: Final = 86_400_000_000
 _CODE: Final = ("features/*.py", "events.py", "windows.py", "compute.py", "partition.py")
 # what a person says about a feature changes no value
-_WORDS: Final = frozenset({"about", "max_age", "windows", "values"})
+_WORDS: Final = frozenset({"about", "max_age", "when_stale", "windows", "values"})
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ _NO_COLUMNS: Final = frozenset(
         "one_of",
         "exclude",
         "max_age",
+        "when_stale",
         "severity",
         "repair",
         "rule",

@@ -106,6 +106,11 @@ class Places:
         return self.state / "history"
 
     @property
+    def online(self) -> Path:
+        """Everybody's latest features, for servers that look them up."""
+        return self.state / "online"
+
+    @property
     def predictions(self) -> Path:
         """What was answered over HTTP, in segments that are only added to."""
         return self.state / "predictions"

@@ -1,4 +1,4 @@
-"""The command that answers over HTTP."""
+"""The commands about answers over HTTP: serve, materialize, parity."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from mlctl.cli._app import Project, app, enter, present
+from mlctl.cli._app import AsJson, Project, app, enter, exit_with, moment_of, present
+from mlctl.errors import EXIT_REFUSED
 
 Folder = Annotated[
     Path | None, typer.Option("--release", help="folder of a sealed release; default: the champion, else the last one")
@@ -32,6 +33,7 @@ def serve(
         places.name,
         lambda: folder or releases.to_serve(places),
         places.predictions,
+        places.online,
         host,
         port,
     )
@@ -39,3 +41,35 @@ def serve(
         process.serve_by_several(served, workers, folder, console.words)
         return
     process.serve(served, present, console.words)
+
+
+@app.command(rich_help_panel="Work")
+def materialize(
+    project: Project,
+    as_of: Annotated[
+        str | None, typer.Option(help="features as of this moment of the snapshot; default: as of its end")
+    ] = None,
+    json: AsJson = False,
+) -> None:
+    """Compute everybody's latest features and let servers look them up; a running server takes them at once."""
+    from mlctl import console, materializing
+
+    places = enter(project, json)
+    with console.progress() as tell:
+        made = materializing.materialize(places, moment_of("--as-of", as_of), tell)
+    if json:
+        console.json_data(made.record())
+
+
+@app.command(rich_help_panel="Work")
+def parity(project: Project, json: AsJson = False) -> None:
+    """Compute what was answered over HTTP again as a batch does, and compare every bit; exit 4 if any differs."""
+    from mlctl import console
+    from mlctl import parity as replaying
+
+    places = enter(project, json)
+    with console.progress() as tell:
+        outcome = replaying.parity(places, tell)
+    if json:
+        console.json_data(outcome.record())
+    exit_with(0 if outcome.passed else EXIT_REFUSED)

@@ -47,6 +47,10 @@ class FeatureOptions(Record):
     max_age: Duration | None = Field(
         default=None, description="how old its source's newest row may be when the feature is used, such as 6h"
     )
+    when_stale: Literal["fallback", "missing"] = Field(
+        default="fallback",
+        description="looked up while its source is older than max_age: the answer falls back, or the value is missing",
+    )
 
 
 class AggregateOptions(FeatureOptions):

@@ -2,6 +2,7 @@
 
 POST /predict                     plain JSON: one row or several
 POST /explain                     what moved the scores of rows
+POST /get-online-features         features by key from the online store
 GET  /v2, /v2/health/*, /v2/models/NAME[/versions/V][/ready|/infer]     Open Inference Protocol
 GET  /metrics, /openapi.json, /docs
 """
@@ -20,10 +21,12 @@ import orjson
 
 from mlctl import __version__
 from mlctl.errors import DataError, MlctlError
+from mlctl.online import Store
 from mlctl.server import inference, pages
 from mlctl.server.answers import MODEL_ERROR, TIMEOUT, Answerer
 from mlctl.server.batching import Batches
 from mlctl.server.inputs import Inputs, Refused
+from mlctl.server.lookups import Filled, Lookups, all_filled
 from mlctl.server.measures import Measures
 from mlctl.server.prediction_log import PredictionLog
 from mlctl.serving.http import Options
@@ -62,6 +65,7 @@ class App:
     def __init__(self, name: str, options: Options, log: PredictionLog | None, measures: Measures, tell: Tell) -> None:
         self.name, self._options, self._log, self._measures, self._tell = name, options, log, measures, tell
         self._answerer: Answerer | None = None
+        self._lookups: Lookups | None = None
         self._inputs = Inputs({}, "", options.max_rows)
         self._batches = Batches(
             self._answered, self._late, (options.queue_rows, options.batch_rows, options.timeout_ms / 1000)
@@ -70,6 +74,7 @@ class App:
         self._posts: dict[str, Callable[[Scope, bytes], Awaitable[Reply]]] = {
             "/predict": self._predict,
             "/explain": self._explain,
+            "/get-online-features": self._online_features,
             f"/v2/models/{name}/infer": self._infer,
         }
         self._gets: dict[str, Callable[[], Reply]] = {
@@ -105,7 +110,22 @@ class App:
         self._inputs = Inputs(answerer.schema, answerer.release.project.entity.key, self._options.max_rows)
         answerer.answers(self._inputs, [self._inputs.row(row, "") for row in answerer.examples])
         self._answerer = answerer
+        if self._lookups is not None and not self.fits(self._lookups.store):
+            self._lookups = None
+            self._tell(f"the online store lacks features of {answerer.release.id}: mlctl materialize {self.name}")
         self._measures.release(answerer.release.id)
+
+    def fits(self, store: Store) -> bool:
+        """Whether a store holds every feature of the release."""
+        return store.key == self._inputs.key and store.holds(self._inputs.schema)
+
+    def refused(self) -> None:
+        """Counts a release or store that was not taken."""
+        self._measures.refused_release()
+
+    def look_up(self, lookups: Lookups | None) -> None:
+        """Lets a generation of the online store fill the rows from the next request on; None: no store."""
+        self._lookups = lookups
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
@@ -171,7 +191,7 @@ class App:
 
     def _described(self) -> dict[str, Any]:
         examples = () if self._answerer is None else self._answerer.examples
-        return pages.openapi(self.name, self.release, self._inputs, examples[:1])
+        return pages.openapi(self.name, self.release, self._inputs, examples[:1], self._lookups)
 
     def _page(self) -> bytes:
         answerer = self._answering()
@@ -219,10 +239,15 @@ class App:
         return Refused(413, f"the body has more than {self._options.max_bytes:,} bytes")
 
     async def _predict(self, scope: Scope, body: bytes) -> Reply:
-        said = _parsed(body)
+        said, fills = all_filled(self._lookups, _parsed(body), self._inputs)
         rows = self._inputs.rows(said)
-        answers = await self._asked(rows, _identity(scope))
+        answers = await self._asked(rows, _identity(scope), fills)
         return Reply(200, orjson.dumps(answers if isinstance(said, list) else answers[0]))
+
+    async def _online_features(self, scope: Scope, body: bytes) -> Reply:
+        if self._lookups is None:
+            raise Refused(404, f"there is no online store; mlctl materialize projects/{self.name}")
+        return _json(self._lookups.answered(_parsed(body), self._inputs))
 
     async def _infer(self, scope: Scope, body: bytes) -> Reply:
         length = next((value.decode("latin-1") for name, value in scope["headers"] if name == inference.HEADER), "")
@@ -234,7 +259,11 @@ class App:
         return Reply(200, told, (_BINARY, (inference.HEADER, b"%d" % json_bytes)))
 
     async def _explain(self, scope: Scope, body: bytes) -> Reply:
-        said = _parsed(body)
+        said, fills = all_filled(self._lookups, _parsed(body), self._inputs)
+        for place, fill in enumerate(fills):
+            if fill.reason:
+                where = f"[{place}].{self._inputs.key}" if isinstance(said, list) else self._inputs.key
+                raise Refused(422, f"the model is not asked about it: {fill.reason}", where)
         rows = self._inputs.rows(said)
         answerer = self._answering()
         table = self._inputs.table(rows)
@@ -250,16 +279,31 @@ class App:
         ]
         return _json(told if isinstance(said, list) else told[0])
 
-    async def _asked(self, rows: Sequence[Row], identity: str) -> list[dict[str, Any]]:
-        answers = await self._batches.ask(rows)
+    async def _asked(self, rows: Sequence[Row], identity: str, fills: Sequence[Filled] = ()) -> list[dict[str, Any]]:
+        """The answers to rows, written down; where the lookup says why, the fallback's."""
+        if any(fill.reason for fill in fills):
+            answers = await self._some_asked(rows, fills)
+        else:
+            answers = await self._batches.ask(rows)
         told = _named(answers, identity)
         if self._log is not None:
             keys = ({} if self._inputs.key not in row else {self._inputs.key: row[self._inputs.key]} for row in rows)
             lines = [line | key for line, key in zip(told, keys, strict=True)]
             if self._options.log == "inputs":
                 lines = [line | {"inputs": row} for line, row in zip(lines, rows, strict=True)]
+            if fills:
+                lines = [{**line, **(fill.about or {})} for line, fill in zip(lines, fills, strict=True)]
             self._log.write(lines)
         return told
+
+    async def _some_asked(self, rows: Sequence[Row], fills: Sequence[Filled]) -> list[dict[str, Any]]:
+        asked = [row for row, fill in zip(rows, fills, strict=True) if not fill.reason]
+        by_model = iter(await self._batches.ask(asked) if asked else [])
+        answerer = self._answering()
+        by_fallback = [answerer.fallback(fill.reason) for fill in fills if fill.reason]
+        self._measures.answers(by_fallback)
+        others = iter(by_fallback)
+        return [next(others) if fill.reason else next(by_model) for fill in fills]
 
     def _answered(self, rows: Sequence[Row]) -> list[dict[str, Any]]:
         """The answers to a batch; where the model fails, the fallback's."""

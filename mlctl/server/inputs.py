@@ -139,6 +139,16 @@ class Inputs:
             schema={name: getattr(pl, kind) for name, kind in self.schema.items()},
         )
 
+    def key_text(self, value: Any, where: str) -> str:
+        """A key as the store has it.
+
+        Raises:
+            Refused: 422: it is neither a text nor a whole number.
+        """
+        if value is None:
+            raise Refused(422, "a key is a text or a whole number, not null", where)
+        return str(self._key(value, where))
+
     def _key(self, value: Any, where: str) -> Any:
         if isinstance(value, bool) or not isinstance(value, str | int | None):
             raise Refused(422, f"a key is a text or a whole number, not {_named(value)}", where)

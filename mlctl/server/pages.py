@@ -11,6 +11,7 @@ import orjson
 from mlctl import __version__
 from mlctl.server.inference import OUTPUTS, datatype
 from mlctl.server.inputs import Inputs
+from mlctl.server.lookups import Lookups
 
 if TYPE_CHECKING:
     from mlctl.release import Release
@@ -18,15 +19,17 @@ if TYPE_CHECKING:
 _JSON_TYPES = {"FP64": "number", "INT64": "integer", "BOOL": "boolean", "BYTES": "string"}
 
 
-def openapi(name: str, release: str, inputs: Inputs, examples: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The routes as OpenAPI 3.1."""
+def openapi(
+    name: str, release: str, inputs: Inputs, examples: Sequence[Mapping[str, Any]], lookups: Lookups | None
+) -> dict[str, Any]:
+    """The routes as OpenAPI 3.1; with an online store a row may name its key alone."""
     row: dict[str, Any] = {
         "type": "object",
         "properties": {
             feature: {"type": [_JSON_TYPES[datatype(kind)], "null"]} for feature, kind in inputs.schema.items()
         }
         | {inputs.key: {"type": ["string", "integer", "null"]}},
-        "required": list(inputs.schema),
+        "required": list(inputs.schema) if lookups is None else [],
         "additionalProperties": False,
     }
     answer = {
@@ -46,6 +49,7 @@ def openapi(name: str, release: str, inputs: Inputs, examples: Sequence[Mapping[
         "paths": {
             "/predict": _post("Answers one row or several.", rows, answers, examples),
             "/explain": _post("Answers, and what moved the scores.", rows, answers, examples),
+            "/get-online-features": _looked_up(inputs.key),
             f"{model}/infer": _post("Open Inference Protocol.", _tensors(name), {"type": "object"}, ()),
             "/v2": _get("The server."),
             model: _get("What the model takes and gives."),
@@ -100,6 +104,23 @@ def _post(about: str, body: Any, answer: Any, examples: Sequence[Mapping[str, An
             "responses": {"200": _answered("Answered.", answer), **told},
         }
     }
+
+
+def _looked_up(key: str) -> dict[str, Any]:
+    """The features of entities, as Feast's server describes them."""
+    keys = {"type": "array", "items": {"type": ["string", "integer"]}, "minItems": 1}
+    body = {
+        "type": "object",
+        "properties": {
+            "entities": {"type": "object", "properties": {key: keys}, "required": [key], "additionalProperties": False},
+            "features": {"type": "array", "items": {"type": "string"}},
+            "full_feature_names": {"type": "boolean"},
+        },
+        "required": ["entities"],
+    }
+    told = _post("Features by key from the online store, with status and age.", body, {"type": "object"}, ())
+    told["post"]["responses"]["404"] = _answered("There is no online store.", _ref("Error"))
+    return told
 
 
 def _get(about: str, *others: str, kind: str = "application/json") -> dict[str, Any]:

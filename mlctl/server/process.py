@@ -21,13 +21,16 @@ from typing import Any, Final
 
 import uvicorn
 
-from mlctl.errors import ExternalError, MlctlError
+from mlctl import online
+from mlctl.errors import ExternalError, IntegrityError, MlctlError
 from mlctl.server.answers import Answerer
 from mlctl.server.app import App
+from mlctl.server.lookups import Lookups
 from mlctl.server.measures import Measures
 from mlctl.server.prediction_log import PredictionLog
 from mlctl.server.workers import supervise
 from mlctl.serving.http import Options
+from mlctl.times import moment_text
 
 _LOOK_S: Final = 0.5
 _QUIET_S: Final = 0.2
@@ -43,6 +46,7 @@ class Served:
         name: The project.
         release: The folder of the release to serve, as it is now; another one, or a new one there, takes over.
         log: The folder of the prediction log.
+        online: The folder of the online store, where there is one.
         host: The address that is listened on.
         port: The port; 0 for any free one.
     """
@@ -50,6 +54,7 @@ class Served:
     name: str
     release: Callable[[], Path]
     log: Path
+    online: Path
     host: str
     port: int
 
@@ -87,9 +92,10 @@ def serve(served: Served, now: Callable[[], datetime], tell: Callable[[str], Non
         backlog=_BACKLOG,
         timeout_keep_alive=_KEEP_ALIVE_S,
     )
-    server = _Server(config, app, options.drain_s, lambda: _watch(app, served, measures, tell))
+    server = _Server(config, app, options.drain_s, lambda: _watch(app, served, now, tell))
     address = f"http://{served.host}:{listener.getsockname()[1]}"
     app.take(answerer)
+    _look_up(app, served, now, tell)
     # what lives as long as the process is not looked through again and again for garbage
     gc.collect()
     gc.freeze()
@@ -189,11 +195,35 @@ def _idle(connection: Any) -> bool:
     return cycle is None or bool(cycle.response_complete)
 
 
-async def _watch(app: App, served: Served, measures: Measures, tell: Callable[[str], None]) -> None:
-    """Looks for another release; a good one takes over, a bad one is told once and the last good one goes on."""
-    seen = _stamp(served.release())
+def _look_up(app: App, served: Served, now: Callable[[], datetime], tell: Callable[[str], None]) -> None:
+    """Takes the online store that is there.
+
+    Raises:
+        IntegrityError: It is damaged, or lacks a feature of the release.
+    """
+    again = f"mlctl materialize projects/{served.name}"
+    store = online.open_store(served.online, again)
+    if store is None:
+        return
+    if not app.fits(store):
+        why = f"it lacks features of the release {app.release}, or has them in another type"
+        raise IntegrityError.refused(str(served.online), why, again)
+    app.look_up(Lookups(store, now))
+    tell(f"{len(store):,} entities can be looked up as of {moment_text(store.as_of)} (generation {store.id})")
+
+
+async def _watch(app: App, served: Served, now: Callable[[], datetime], tell: Callable[[str], None]) -> None:
+    """Looks for another release or store; a good one takes over, a bad one is told once and the last good goes on."""
+    seen, stored = _stamp(served.release()), online.stamp(served.online)
     while True:
         await asyncio.sleep(_LOOK_S)
+        if (latest := online.stamp(served.online)) != stored:
+            stored = latest
+            try:
+                _look_up(app, served, now, tell)
+            except (MlctlError, OSError, ValueError, KeyError) as error:
+                app.refused()
+                tell(f"the new online store is not taken: {' '.join(str(error).split())}")
         try:
             folder = served.release()
             found = _stamp(folder)
@@ -202,7 +232,7 @@ async def _watch(app: App, served: Served, measures: Measures, tell: Callable[[s
             seen = found
             answerer = await asyncio.to_thread(Answerer.open, folder, served.next_step)
         except (MlctlError, OSError, ValueError) as error:
-            measures.refused_release()
+            app.refused()
             tell(f"the new release is not taken, {app.release} goes on answering: {' '.join(str(error).split())}")
             continue
         if answerer.release.id != app.release:

@@ -39,13 +39,14 @@ decide comparisons
 gates
 waivers
 release
-releases
+releases online
 probes slices contributions
 serving
 server
 stages
 publishing
-tuning reproduce flow backfill leakcheck freshness scaffold dictionary odcs explain doctor github gate_changes console_gate report
+materializing
+tuning reproduce parity flow backfill leakcheck freshness scaffold dictionary odcs explain doctor github gate_changes console_gate report
 odcs_draft
 console
 cli

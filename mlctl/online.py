@@ -1,0 +1,188 @@
+"""The online store: everybody's latest features as one Arrow file that servers map into memory, behind one pointer.
+
+  online/ID/features.arrow   Grain: one entity, sorted by key: the key as text, then the features. Time: `as_of`.
+  online/ID/manifest.json    what it holds: moment, dataset, release, of each feature how new and how old it may be
+  online/current.json        the generation that answers; replaced in one rename
+
+A generation never changes. A server that has opened one goes on with it, also after its files were removed.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from mlctl.errors import IntegrityError
+from mlctl.files import read_json, sha256_of_file, write_json, write_with
+from mlctl.times import moment, moment_text
+
+if TYPE_CHECKING:
+    import polars as pl
+
+_POINTER: Final = "current.json"
+_FORMAT: Final = "1.0"
+
+_FOREVER: Final = datetime.max.replace(tzinfo=moment("2000-01-01").tzinfo)
+
+
+@dataclass(frozen=True)
+class Served:
+    """One feature of a store.
+
+    Attributes:
+        name: Its column.
+        newest: When the newest row was written that any of its values can rest on.
+        max_age: How old that may be when the feature is used; None for any age.
+        when_stale: What happens when it is older: `fallback` or `missing`.
+    """
+
+    name: str
+    newest: datetime
+    max_age: timedelta | None
+    when_stale: str
+
+    @property
+    def until(self) -> datetime:
+        """The moment from which on it is stale."""
+        return _FOREVER if self.max_age is None else self.newest + self.max_age
+
+
+@dataclass(frozen=True)
+class Store:
+    """One generation, mapped into memory.
+
+    Attributes:
+        id: Which one.
+        as_of: The moment that the features are about (exclusive).
+        dataset: The version of the data that they were computed from.
+        key: Name of the key's column.
+        features: By column, what is known of it.
+    """
+
+    id: str
+    as_of: datetime
+    dataset: str
+    key: str
+    features: Mapping[str, Served]
+    _rows: pl.DataFrame
+
+    def __len__(self) -> int:
+        return self._rows.height
+
+    def row(self, key: str) -> dict[str, Any] | None:
+        """The features of one entity by column; None when nobody knew it at `as_of`."""
+        keys, low, high = self._rows[self.key], 0, self._rows.height
+        while low < high:
+            middle = (low + high) // 2
+            if keys[middle] < key:
+                low = middle + 1
+            else:
+                high = middle
+        if low == self._rows.height or keys[low] != key:
+            return None
+        row = self._rows.row(low, named=True)
+        del row[self.key]
+        return row
+
+    def stale(self, now: datetime) -> tuple[Served, ...]:
+        """The features that are too old to be used."""
+        if now < self._first_end:
+            return ()
+        return tuple(served for served in self.features.values() if served.until <= now)
+
+    def holds(self, schema: Mapping[str, str]) -> bool:
+        """Whether every feature of a release is there, in the type that it was trained on."""
+        types = {name: str(dtype) for name, dtype in self._rows.schema.items()}
+        return all(types.get(name) == kind for name, kind in schema.items())
+
+    @property
+    def _first_end(self) -> datetime:
+        return min((served.until for served in self.features.values()), default=_FOREVER)
+
+
+def current(folder: Path) -> str:
+    """The generation that answers; empty while there is none.
+
+    Raises:
+        IntegrityError: The pointer cannot be read.
+    """
+    return str(read_json(folder / _POINTER)["id"]) if (folder / _POINTER).is_file() else ""
+
+
+def write(folder: Path, identity: str, rows: pl.DataFrame, about: Mapping[str, Any], features: Sequence[Served]) -> int:
+    """Writes a generation, points at it, and removes all but it and the one before; gives its bytes.
+
+    Args:
+        folder: Where the store lies.
+        identity: The generation: the same for the same content.
+        rows: Grain: one entity, sorted by key: the key as text, then the features.
+        about: `as_of`, `dataset`, `release` and `key`.
+        features: What is known of each feature.
+
+    Raises:
+        ExternalError: The disk; what answers is as it was.
+    """
+    before, made = current(folder), folder / identity
+    write_with(made / "features.arrow", lambda path: rows.rechunk().write_ipc(path, compression="uncompressed"))
+    told = [
+        {
+            "name": served.name,
+            "newest": moment_text(served.newest),
+            "max_age_s": None if served.max_age is None else served.max_age.total_seconds(),
+            "when_stale": served.when_stale,
+        }
+        for served in features
+    ]
+    manifest = {"format_version": _FORMAT, "id": identity, "rows": rows.height, "features": told, **about}
+    sha256 = sha256_of_file(made / "features.arrow")
+    write_json(made / "manifest.json", {**manifest, "sha256": sha256})
+    write_json(folder / _POINTER, {"format_version": _FORMAT, "id": identity})
+    for old in folder.iterdir():
+        if old.is_dir() and old.name not in (identity, before):
+            shutil.rmtree(old, ignore_errors=True)
+    return (made / "features.arrow").stat().st_size
+
+
+def open_store(folder: Path, next_step: str) -> Store | None:
+    """The generation that answers, after proving that it is whole; None while there is none.
+
+    Raises:
+        IntegrityError: It is missing or damaged; `next_step` mends it.
+    """
+    identity = current(folder)
+    if not identity:
+        return None
+    import polars as pl
+    import pyarrow as pa
+
+    made = folder / identity
+    manifest = read_json(made / "manifest.json", next_step)
+    found = sha256_of_file(made / "features.arrow")
+    if found != manifest["sha256"]:
+        raise IntegrityError.damaged(str(made / "features.arrow"), manifest["sha256"], found, next_step)
+    features = {
+        told["name"]: Served(
+            told["name"],
+            moment(told["newest"]),
+            None if told["max_age_s"] is None else timedelta(seconds=told["max_age_s"]),
+            told["when_stale"],
+        )
+        for told in manifest["features"]
+    }
+    # polars by itself would read a copy
+    mapped = pa.ipc.open_file(pa.memory_map(str(made / "features.arrow"))).read_all()
+    rows: Any = pl.from_arrow(mapped, rechunk=False)
+    return Store(identity, moment(manifest["as_of"]), manifest["dataset"], manifest["key"], features, rows)
+
+
+def stamp(folder: Path) -> tuple[int, int] | None:
+    """What changes when another generation answers."""
+    with suppress(OSError):
+        found = (folder / _POINTER).stat()
+        return found.st_ino, found.st_mtime_ns
+    return None
