@@ -1,4 +1,4 @@
-"""The commands about answers over HTTP: serve, materialize, parity."""
+"""The commands about answers over HTTP: serve, materialize, parity, export."""
 
 from __future__ import annotations
 
@@ -73,3 +73,22 @@ def parity(project: Project, json: AsJson = False) -> None:
     if json:
         console.json_data(outcome.record())
     exit_with(0 if outcome.passed else EXIT_REFUSED)
+
+
+@app.command(rich_help_panel="Work")
+def export(  # noqa: PLR0913, PLR0917 - each is an option of the command
+    kind: Annotated[str, typer.Argument(metavar="KIND", help="docker, k8s, kserve, systemd or triton")],
+    project: Project,
+    to: Annotated[Path | None, typer.Option(help="folder; default: deploy/NAME/KIND")] = None,
+    image: Annotated[str | None, typer.Option(help="the image's name and tag; default: NAME:RELEASE")] = None,
+    force: Annotated[bool, typer.Option("--force", help="write over files that are there and differ")] = False,
+    json: AsJson = False,
+) -> None:
+    """Write the files with which a platform serves the release: an image, Kustomize, KServe, a Triton repository."""
+    from mlctl import console, exports, releases
+
+    target = to and to.resolve()
+    places = enter(project, json)
+    what = exports.parcel(places.name, releases.to_serve(places), image, f"mlctl run projects/{places.name}")
+    made = exports.export(kind, what, target or Path("deploy") / places.name / kind, force)
+    console.json_data(made.record()) if json else console.words(f"{len(made.files)} files in {made.folder}")

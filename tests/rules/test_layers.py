@@ -42,7 +42,7 @@ release
 releases online
 probes slices contributions
 serving
-server
+server exports
 stages
 publishing
 materializing

@@ -1,0 +1,123 @@
+"""An export is a function from a sealed release to the files that a platform takes.
+
+Every kind gives texts and bytes by path and touches nothing; `export` writes them. What a person changed in the folder
+is not written over unless that is asked for.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from mlctl import kinds
+from mlctl.errors import ConfigError, did_you_mean, listed
+from mlctl.files import write_bytes
+from mlctl.release import FILES, Release, open_release
+from mlctl.serving.http import Options
+
+PORT: Final = 8080
+USER: Final = 65532
+"""The numeric user that distributions of containers call nonroot."""
+HOME: Final = "/app"
+READY: Final = "/v2/health/ready"
+LIVE: Final = "/v2/health/live"
+
+Files = dict[str, str | bytes]
+
+
+@dataclass(frozen=True)
+class Parcel:
+    """What is exported.
+
+    Attributes:
+        name: The project.
+        release: The release, opened.
+        contents: The bytes of each of its files.
+        image: The container image's name and tag.
+        options: The limits it serves with.
+    """
+
+    name: str
+    release: Release
+    contents: Mapping[str, bytes]
+    image: str
+    options: Options
+
+    @property
+    def dns_name(self) -> str:
+        """The project's name as Kubernetes takes names."""
+        return self.name.strip("_").replace("_", "-")
+
+    @property
+    def grace_s(self) -> int:
+        """How long a process may take to stop: it drains its connections first."""
+        return int(self.options.drain_s) + 15
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What was written where."""
+
+    kind: str
+    folder: str
+    release: str
+    files: tuple[str, ...]
+
+    def record(self) -> dict[str, Any]:
+        """The outcome as JSON-ready data."""
+        return {"format_version": "1.0", **vars(self)}
+
+
+def parcel(name: str, folder: Path, image: str | None, next_step: str) -> Parcel:
+    """Opens the release to be exported.
+
+    Raises:
+        IntegrityError: It is missing or damaged; `next_step` makes one.
+    """
+    release = open_release(folder, next_step)
+    contents = {file: (folder / file).read_bytes() for file in (*FILES, "manifest.json")}
+    own: Any = release.project.serving
+    options = own if isinstance(own, Options) else Options()
+    return Parcel(name, release, contents, image or f"{name.replace('_', '-')}:{release.id}", options)
+
+
+def export(kind: str, what: Parcel, folder: Path, force: bool) -> Exported:
+    """Writes the files of a kind.
+
+    Args:
+        kind: docker, k8s, kserve, systemd or triton.
+        what: The release.
+        folder: Where they go.
+        force: Whether files that are there with other contents are written over.
+
+    Raises:
+        ConfigError: There is no such kind, or a file is there with other contents.
+        ExternalError: The disk.
+    """
+    known = kinds.names("exports")
+    if kind not in known:
+        raise ConfigError.bad_argument(f"export {kind}", did_you_mean(kind, known) or f"known: {listed(known)}")
+    made: Files = kinds.load("exports", kind).files(what)
+    contents = {path: text.encode() if isinstance(text, str) else text for path, text in made.items()}
+    others = [path for path, data in contents.items() if _differs(folder / path, data)]
+    if others and not force:
+        why = f"{listed(others)} in {folder} was changed, or is of another release"
+        raise ConfigError.bad_argument(f"export {kind}", why, "--force writes over it, --to takes another folder")
+    for path, data in sorted(contents.items()):
+        write_bytes(folder / path, data)
+    return Exported(kind, str(folder), what.release.id, tuple(sorted(contents)))
+
+
+def _differs(path: Path, data: bytes) -> bool:
+    return path.is_file() and hashlib.sha256(path.read_bytes()).digest() != hashlib.sha256(data).digest()
+
+
+def yaml_text(*documents: Mapping[str, Any]) -> str:
+    """Documents as YAML, in the order in which they were written."""
+    import yaml
+
+    text: str = yaml.safe_dump_all(documents, sort_keys=False, width=120)
+    return text
