@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 BY_MODEL: Final = "model"
 LOW_CONFIDENCE: Final = "low_confidence"
 COLD_START: Final = "cold_start"
+COLD_MODEL: Final = "cold_model"
+"""Decided by the model of those with too little evidence."""
 FORETOLD: Final = "foretold"
 """The decision about a number without a threshold: the score is all there is."""
 
@@ -34,6 +36,7 @@ class Decider:
         prior: The score of an entity about which too little is known: what became of such in the past; of several
             classes the share of each.
         rule: The business rule of today, an SQL expression, where there is one.
+        of_cold: From the features of such entities to scores, where they have a model of their own.
     """
 
     words: Decide
@@ -42,6 +45,7 @@ class Decider:
     classes: tuple[str, ...] = ("0", "1")
     prior: float | Sequence[float] = 0.5
     rule: str | None = None
+    of_cold: Callable[[pl.DataFrame], np.ndarray[Any, Any]] | None = None
 
     def __call__(self, features: pl.DataFrame, scores: np.ndarray[Any, Any]) -> pl.DataFrame:
         """The decision for every row.
@@ -62,22 +66,26 @@ class Decider:
 
         is_cold = cold(self.words, features).to_numpy()
         scores = np.array(scores, dtype=np.float64)
-        scores[is_cold] = self.prior
+        if self.of_cold is None:
+            scores[is_cold] = self.prior
+        elif is_cold.any():
+            scores[is_cold] = self.of_cold(features.filter(pl.Series(is_cold)))
         confidence = None if self.task == "regression" else both(scores).max(axis=1)
         unsure = np.zeros(len(scores), dtype=bool)
         if confidence is not None:
             unsure = ~(confidence >= self.policy.min_confidence)
             if self.policy.set_level is not None:
                 unsure = possible(scores, self.policy.set_level) != 1
-        falls_back = pl.Series(is_cold | unsure)
+        own_model = is_cold & ~unsure & (self.of_cold is not None)
+        falls_back = pl.Series((is_cold | unsure) & ~own_model)
         told = pl.DataFrame({"model": self._by_model(scores), "other": self._fallback(features)})
         decision = told.select(pl.when(falls_back).then("other").otherwise("model")).to_series()
-        reasons = np.where(is_cold, 0, np.where(unsure, 1, 2))
+        reasons = np.where(own_model, 3, np.where(is_cold, 0, np.where(unsure, 1, 2)))
         return pl.DataFrame(
             {
                 "score": scores.max(axis=1) if self.task == "multiclass" else scores,
                 "decision": decision,
-                "reason": _named(reasons, (COLD_START, LOW_CONFIDENCE, BY_MODEL)),
+                "reason": _named(reasons, (COLD_START, LOW_CONFIDENCE, BY_MODEL, COLD_MODEL)),
                 "confidence": _nothing(len(scores)) if confidence is None else pl.Series(confidence, dtype=pl.Float64),
             }
         )

@@ -6,6 +6,7 @@
   encoding.json   features -> matrix columns, learnt in training
   golden.json     some feature rows and the scores that they must get
   card.md         what it is, for people
+  cold.onnx, cold.encoding.json    where who has too little evidence has a model of its own
 
 `seal` writes it whole or not at all. `open_release` uses nothing before every hash holds, the graph's operators are of
 its kind's list, and the golden rows are answered as sealed.
@@ -32,8 +33,25 @@ if TYPE_CHECKING:
 
 FORMAT: Final = 2
 FILES: Final = ("model.onnx", "project.json", "encoding.json", "golden.json", "card.md")
+COLD_FILES: Final = ("cold.onnx", "cold.encoding.json")
 TOLERANCE: Final = 1e-6
 """How far a golden row's score may lie from the sealed one: another CPU may round the last bits differently."""
+
+
+@dataclass(frozen=True)
+class Cold:
+    """The model of entities about which too little is known."""
+
+    encoding: Encoding
+    onnx: bytes
+
+    def score(self, features: pl.DataFrame) -> np.ndarray[Any, Any]:
+        """As `Release.score`."""
+        return self._graph(encode(self.encoding, features)).astype("float64")
+
+    @cached_property
+    def _graph(self) -> runtime.Scorer:
+        return runtime.scorer(self.onnx)
 
 
 @dataclass(frozen=True)
@@ -45,6 +63,7 @@ class Release:
     project: spec.Project
     encoding: Encoding
     onnx: bytes
+    cold: Cold | None = None
 
     def score(self, features: pl.DataFrame) -> np.ndarray[Any, Any]:
         """P(label = 1) or the value of every row, float64 (rows,); of several classes (rows, classes).
@@ -75,7 +94,8 @@ class Release:
         policy = Policy(sealed["threshold"], sealed["min_confidence"], sealed["set_level"])
         task, rule = self.project.label.task, self.project.model.rule
         classes = tuple(self.manifest["classes"])
-        return Decider(self.project.decide, policy, task, classes, self.manifest["prior"], rule)
+        of_cold = None if self.cold is None else self.cold.score
+        return Decider(self.project.decide, policy, task, classes, self.manifest["prior"], rule, of_cold)
 
 
 def seal(folder: Path, contents: Mapping[str, bytes | str], about: Mapping[str, Any]) -> str:
@@ -83,7 +103,7 @@ def seal(folder: Path, contents: Mapping[str, bytes | str], about: Mapping[str, 
 
     Args:
         folder: Where it goes; what lay there is replaced file by file, the manifest last.
-        contents: The bytes or text of each of `FILES`.
+        contents: The bytes or text of each of `FILES`, and of `COLD_FILES` where there is a model of the cold.
         about: Lineage, signature and figures for the manifest.
 
     Returns:
@@ -92,10 +112,13 @@ def seal(folder: Path, contents: Mapping[str, bytes | str], about: Mapping[str, 
     Raises:
         ExternalError: The folder cannot be written.
     """
-    hashes = {name: sha256_of(contents[name]) for name in FILES}
+    names = (*FILES, *(name for name in COLD_FILES if name in contents))
+    hashes = {name: sha256_of(contents[name]) for name in names}
     identity = sha256_of(canonical_json(hashes))[:16]
     (folder / "manifest.json").unlink(missing_ok=True)
-    for name in FILES:
+    for stale in set(COLD_FILES) - set(names):
+        (folder / stale).unlink(missing_ok=True)
+    for name in names:
         data = contents[name]
         write_bytes(folder / name, data.encode() if isinstance(data, str) else data)
     manifest = {"format": FORMAT, "id": identity, "files": hashes, **about}
@@ -118,7 +141,9 @@ def read_manifest(folder: Path, next_step: str) -> dict[str, Any]:
     sealed, found = str(manifest.get("seal")), sha256_of(canonical_json(unsealed))
     if sealed != found or (folder / "manifest.json").read_text(encoding="utf-8") != canonical_json(manifest):
         raise IntegrityError.damaged(str(folder / "manifest.json"), sealed, found, next_step)
-    for name in FILES:
+    for name in {**dict.fromkeys(FILES), **manifest["files"]}:
+        if name not in (*FILES, *COLD_FILES):
+            raise IntegrityError.refused(str(folder), f"it lists {name!r}, which is no file of a release", next_step)
         found = sha256_of_file(folder / name)
         if manifest["files"].get(name) != found:
             raise IntegrityError.damaged(str(folder / name), str(manifest["files"].get(name)), found, next_step)
@@ -145,19 +170,39 @@ def open_release(folder: Path, next_step: str) -> Release:
     onnx = (folder / "model.onnx").read_bytes()
     classes = len(manifest["classes"]) if project.label.task == "multiclass" else None
     runtime.check_graph(onnx, _operators(project, manifest["model"]), encoding.width, classes)
-    release = Release(manifest["id"], manifest, project, encoding, onnx)
+    cold = _cold(folder, manifest, project, classes)
+    release = Release(manifest["id"], manifest, project, encoding, onnx, cold)
     golden = read_json(folder / "golden.json")
     rows = pl.DataFrame(golden["features"], schema={name: getattr(pl, kind) for name, kind in golden["schema"].items()})
-    answers, wanted = release.score(rows), np.asarray(golden["scores"], dtype=np.float64)
-    if not len(wanted) or answers.shape != wanted.shape:
-        raise IntegrityError.refused(str(folder / "golden.json"), "rows and scores are not as many", next_step)
-    differences = (np.abs(answers - wanted) / np.maximum(1.0, np.abs(wanted))).ravel()
-    # asked this way round, because NaN is not below the limit either
-    if len(wrong := differences[~(differences <= TOLERANCE)]):
-        raise IntegrityError.refused(
-            str(folder), f"a golden row's score lies {wrong[0]:.2g} from the sealed one", next_step
-        )
+    asked = [(release.score(rows), golden["scores"])]
+    if cold is not None:
+        asked.append((cold.score(rows), golden["cold_scores"]))
+    for answers, sealed in asked:
+        wanted = np.asarray(sealed, dtype=np.float64)
+        if not len(wanted) or answers.shape != wanted.shape:
+            raise IntegrityError.refused(str(folder / "golden.json"), "rows and scores are not as many", next_step)
+        differences = (np.abs(answers - wanted) / np.maximum(1.0, np.abs(wanted))).ravel()
+        # asked this way round, because NaN is not below the limit either
+        if len(wrong := differences[~(differences <= TOLERANCE)]):
+            raise IntegrityError.refused(
+                str(folder), f"a golden row's score lies {wrong[0]:.2g} from the sealed one", next_step
+            )
     return release
+
+
+def _cold(folder: Path, manifest: Mapping[str, Any], project: spec.Project, classes: int | None) -> Cold | None:
+    """The model of the cold, where the release has one, after its graph was checked.
+
+    Raises:
+        IntegrityError: The graph is not of its kind.
+    """
+    if COLD_FILES[0] not in manifest["files"] or project.decide.cold is None:
+        return None
+    encoding = Encoding.model_validate(read_json(folder / "cold.encoding.json"))
+    onnx = (folder / "cold.onnx").read_bytes()
+    allowed = fitting.operators(kinds.options("models", project.decide.cold))
+    runtime.check_graph(onnx, allowed, encoding.width, classes)
+    return Cold(encoding, onnx)
 
 
 def _operators(project: spec.Project, model: str) -> frozenset[str]:
@@ -169,11 +214,12 @@ def _operators(project: spec.Project, model: str) -> frozenset[str]:
     return ops
 
 
-def golden_rows(features: pl.DataFrame, scores: np.ndarray[Any, Any], count: int = 32) -> str:
-    """Some feature rows and their scores as JSON: evenly spread over the scores, so low, middle and high are there."""
+def golden_rows(features: pl.DataFrame, answers: Mapping[str, np.ndarray[Any, Any]], count: int = 32) -> str:
+    """Some feature rows and their answers as JSON: evenly spread over the `scores`, from low to high."""
     import numpy as np
     import polars as pl
 
+    scores = answers["scores"]
     order = np.argsort(scores if scores.ndim == 1 else scores.max(axis=1), kind="stable")
     count = min(count, len(order))
     picks = [int(order[round(step * (len(order) - 1) / max(1, count - 1))]) for step in range(count)]
@@ -183,5 +229,5 @@ def golden_rows(features: pl.DataFrame, scores: np.ndarray[Any, Any], count: int
         for name, dtype in rows.schema.items()
     }
     rows = rows.with_columns(pl.col(pl.Float64).fill_nan(None))
-    told = {"schema": schema, "features": rows.to_dict(as_series=False), "scores": scores[sorted(set(picks))].tolist()}
-    return canonical_json(told)
+    told = {name: values[sorted(set(picks))].tolist() for name, values in answers.items()}
+    return canonical_json({"schema": schema, "features": rows.to_dict(as_series=False), **told})

@@ -190,6 +190,11 @@ class Decide(Record):
     )
     evidence: str | None = Field(default=None, description="feature that counts what is known about an entity")
     min_evidence: float = Field(default=1.0, description="entities with less evidence are cold and get `fallback`")
+    cold: dict[str, Any] | None = Field(
+        default=None,
+        description="a model of its own for entities with less evidence, such as {kind: logistic}; taken where it "
+        "beats what became of such in the past, and decides like the other",
+    )
     fallback: str = Field(
         default="review", description="the decision where the model is not asked: a queue, or to abstain"
     )

@@ -216,6 +216,11 @@ def _task_faults(parts: Mapping[str, Any]) -> list[Fault]:
         faults.append(Fault("decide", "a number has no confidence to fall back by", hint="leave min_confidence out"))
     if task == "binary" and decide.threshold is not None and not 0 <= decide.threshold <= 1:
         faults.append(Fault("decide.threshold", f"is a probability, 0 to 1, not {decide.threshold:g}"))
+    if decide.cold is not None:
+        if decide.evidence is None:
+            faults.append(Fault("decide.cold", "nobody is cold without evidence", hint="set decide.evidence"))
+        if _kind_entry("models", "decide.cold", decide.cold, faults) is not None:
+            must_fit("decide.cold.kind", "models", decide.cold["kind"])
     if decide.fallback_by == "rule" and model.rule is None:
         faults.append(Fault("decide.fallback_by", "there is no rule", hint="set model.rule"))
     return faults

@@ -48,7 +48,7 @@ def contents() -> dict[str, bytes | str]:
         "model.onnx": fitted.onnx,
         "project.json": canonical_json(project.mapping()),
         "encoding.json": encoding.model_dump_json(),
-        "golden.json": release.golden_rows(FEATURES, scores),
+        "golden.json": release.golden_rows(FEATURES, {"scores": scores}),
         "card.md": "# shop\n",
     }
 
@@ -265,7 +265,7 @@ def test_sealing_that_fails_half_way_leaves_nothing_that_opens(folder, made):
 def test_golden_rows_reach_from_the_lowest_score_to_the_highest(rows):
     scores = np.array([(n * 37 % 60) / 60 for n in range(rows)])
 
-    golden = json.loads(release.golden_rows(FEATURES.head(rows), scores))
+    golden = json.loads(release.golden_rows(FEATURES.head(rows), {"scores": scores}))
 
     assert len(golden["scores"]) == min(rows, 32)
     assert (min(golden["scores"]), max(golden["scores"])) == (scores.min(), scores.max())
@@ -273,7 +273,7 @@ def test_golden_rows_reach_from_the_lowest_score_to_the_highest(rows):
 
 
 def test_golden_rows_of_few_rows_are_all_rows():
-    golden = json.loads(release.golden_rows(FEATURES.head(3), np.array([0.3, 0.1, 0.2])))
+    golden = json.loads(release.golden_rows(FEATURES.head(3), {"scores": np.array([0.3, 0.1, 0.2])}))
 
     assert golden["scores"] == [0.3, 0.1, 0.2]
     assert golden["features"]["orders"] == [None, 1.0, 2.0]

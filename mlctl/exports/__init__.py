@@ -15,7 +15,7 @@ from typing import Any, Final
 from mlctl import kinds
 from mlctl.errors import ConfigError, did_you_mean, listed
 from mlctl.files import write_bytes
-from mlctl.release import FILES, Release, open_release
+from mlctl.release import Release, open_release
 from mlctl.serving.http import Options
 
 PORT: Final = 8080
@@ -78,7 +78,7 @@ def parcel(name: str, folder: Path, image: str | None, next_step: str) -> Parcel
         IntegrityError: It is missing or damaged; `next_step` makes one.
     """
     release = open_release(folder, next_step)
-    contents = {file: (folder / file).read_bytes() for file in (*FILES, "manifest.json")}
+    contents = {file: (folder / file).read_bytes() for file in (*release.manifest["files"], "manifest.json")}
     own: Any = release.project.serving
     options = own if isinstance(own, Options) else Options()
     return Parcel(name, release, contents, image or f"{name.replace('_', '-')}:{release.id}", options)

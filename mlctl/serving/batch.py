@@ -14,6 +14,7 @@ from pydantic import Field
 
 from mlctl.compute import compute, population
 from mlctl.contributions import NAME, contributions
+from mlctl.decide import COLD_MODEL, COLD_START
 from mlctl.encoding import encode
 from mlctl.errors import DataError
 from mlctl.findings import Finding
@@ -112,8 +113,8 @@ def _decided(release: Release, features: pl.DataFrame) -> pl.DataFrame:
         if not options.reasons:
             return decided
         why = contributions(release, matrix, options.reasons)
-        # who is too new to be scored got the prior, which no feature moved
-        return decided.with_columns(pl.when(pl.col("reason") != "cold_start").then(why).alias(NAME))
+        # who is too new got the prior, which no feature moved, or the score of another model
+        return decided.with_columns(pl.when(~pl.col("reason").is_in([COLD_START, COLD_MODEL])).then(why).alias(NAME))
 
     # loaded before the threads ask for it
     _ = release.graph
@@ -131,7 +132,7 @@ def audit(options: Options, scores: pl.DataFrame, expected: Mapping[str, Any], l
         live_rows: Rows of the generation that readers see now; None when there is none.
     """
     audit, rows = options.audit, scores.height
-    by_model = scores.filter(scores["reason"] != "cold_start")["score"]
+    by_model = scores.filter(~scores["reason"].is_in([COLD_START, COLD_MODEL]))["score"]
     findings = []
 
     def limit(rule: str, passed: bool, value: str, allowed: str) -> None:

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from mlctl import encoding, fitting, kinds, runtime, splits
 from mlctl.encoding import Encoding
 from mlctl.errors import IntegrityError
 from mlctl.files import read_json, sha256_of_file
-from mlctl.models import ModelOptions, TrainingTable
+from mlctl.models import Fitted, ModelOptions, TrainingTable
 from mlctl.spec import Project
 from mlctl.workspace import Places
 
 if TYPE_CHECKING:
     import numpy as np
     import polars as pl
+
+PARITY_LIMIT: Final = 1e-5
+"""Largest allowed difference between ONNX and the training library: of a probability, or of a number as a share."""
+PARITY_ROWS: Final = 4000
 
 
 def part(places: Places, name: str) -> tuple[pl.DataFrame, list[str]]:
@@ -96,6 +100,21 @@ def scored(
     learnt = encoding_of(project, options, taught.select(columns), known)
     fitted = fitting.fit(options, table(project, learnt, taught, columns, known))
     return runtime.score_onnx(fitted.onnx, encoding.encode(learnt, asked.select(columns)))
+
+
+def proved(options: ModelOptions, fitted: Fitted, seen: TrainingTable) -> float:
+    """The largest difference between an export and its native model, on rows of the table and hostile ones.
+
+    Raises:
+        IntegrityError: It is more than rounding.
+    """
+    unit = float(seen.labels.std()) if seen.task == "regression" else 1.0
+    found = runtime.parity(fitted, seen.matrix[:PARITY_ROWS], options.seed, unit)
+    if not found <= PARITY_LIMIT:
+        why = f"ONNX and {options.kind} differ by up to {found:.2g}, allowed is {PARITY_LIMIT:g}"
+        next_step = "report this model and its options as a defect of the export"
+        raise IntegrityError.refused(f"the export of {options.kind}", why, next_step)
+    return float(found)
 
 
 def score_column(name: str, values: np.ndarray[Any, Any]) -> pl.Series:

@@ -22,6 +22,7 @@ from mlctl.policy import both
 from mlctl.releases import CHAMPION, open_champion
 from mlctl.spec import Project
 from mlctl.stages import Report
+from mlctl.stages._cold import cold_judged
 from mlctl.stages._judging import MIN_COHORT_ROWS, judge, judge_some, shown
 from mlctl.stages._rows import classes, ladder, part, score_column
 from mlctl.stages.features import checked_tables
@@ -172,17 +173,15 @@ def _slices(
 
 
 def _cold(places: Places, project: Project, trained: Mapping[str, Any]) -> dict[str, Any]:
-    """Who is decided without the model, judged by the score that they get: what became of such before."""
-    import numpy as np
+    """Who has too little evidence, judged by the score that they get: their own model's, or what became of such."""
     import polars as pl
 
     if project.decide.evidence is None:
         return {}
-    cold, _ = part(places, "cold")
-    rows = cold.filter(cold["part"] == "test") if project.split.over_time() else cold
-    prior = np.asarray(trained["prior"], dtype=np.float64)
-    scores = {trained["adopted"]: np.tile(prior, (rows.height, *([1] * prior.ndim)))}
-    condition = f"{project.decide.evidence} < {project.decide.min_evidence:g}: decided without the model, by its prior"
+    rows, theirs = cold_judged(places, project, trained)
+    scores = {trained["adopted"]: theirs}
+    by = "a model of its own" if (trained.get("cold") or {}).get("adopted") else "the prior"
+    condition = f"{project.decide.evidence} < {project.decide.min_evidence:g}: decided without the model, by {by}"
     member = pl.Series([True], dtype=pl.Boolean).new_from_index(0, rows.height)
     return {COLD_START: {"condition": condition, **judge_some(project, rows, scores, member, trained["adopted"])}}
 

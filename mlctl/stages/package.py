@@ -14,7 +14,7 @@ from mlctl.config import section_digest
 from mlctl.encoding import Encoding, encode
 from mlctl.errors import IntegrityError
 from mlctl.files import canonical_json, read_json, sha256_of_file
-from mlctl.release import golden_rows, open_release, seal
+from mlctl.release import COLD_FILES, golden_rows, open_release, seal
 from mlctl.spec import Project
 from mlctl.stages import Report
 from mlctl.stages._rows import part
@@ -37,14 +37,17 @@ def package(places: Places, project: Project) -> Report:
     trained = read_json(places.model / "report.json", again)
     onnx = (places.model / f"{evaluation['model']}.onnx").read_bytes()
     learnt = (places.model / f"{evaluation['model']}.encoding.json").read_text(encoding="utf-8")
+    has_cold = bool((trained.get("cold") or {}).get("adopted"))
+    cold = {name: (places.model / name).read_bytes() for name in COLD_FILES} if has_cold else {}
     contents: dict[str, bytes | str] = {
+        **cold,
         "model.onnx": onnx,
         # where scores go is no part of what scores: the same release serves any database
         "project.json": canonical_json(
             {key: value for key, value in project.mapping().items() if key not in ("database", "refresh")}
         ),
         "encoding.json": learnt,
-        "golden.json": _golden(places, learnt, onnx),
+        "golden.json": _golden(places, learnt, onnx, cold),
         "card.md": _card(project, evaluation, gate),
     }
     columns = list(Encoding.model_validate_json(learnt).columns())
@@ -67,11 +70,16 @@ def made(places: Places) -> tuple[Path, ...]:
     return (places.checked, places.features, places.frozen, places.model, places.evaluation)
 
 
-def _golden(places: Places, learnt: str, onnx: bytes) -> str:
-    """Test rows and the scores that the sealed graph gives them."""
+def _golden(places: Places, learnt: str, onnx: bytes, cold: Mapping[str, bytes]) -> str:
+    """Test rows and the scores that the sealed graphs give them."""
     rows, columns = part(places, "test")
-    matrix = encode(Encoding.model_validate_json(learnt), rows.select(columns))
-    return golden_rows(rows.select(columns), runtime.score_onnx(onnx, matrix).astype("float64"))
+    features = rows.select(columns)
+    matrix = encode(Encoding.model_validate_json(learnt), features)
+    scores = {"scores": runtime.score_onnx(onnx, matrix).astype("float64")}
+    if cold:
+        theirs = encode(Encoding.model_validate_json(cold["cold.encoding.json"]), features)
+        scores["cold_scores"] = runtime.score_onnx(cold["cold.onnx"], theirs).astype("float64")
+    return golden_rows(features, scores)
 
 
 def _about(

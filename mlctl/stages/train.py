@@ -8,9 +8,9 @@ whoever looks at the test to choose has no test left. Nothing is trained before 
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
-from mlctl import fitting, runtime, splits
+from mlctl import fitting, splits
 from mlctl.errors import IntegrityError
 from mlctl.files import read_json, sha256_of, sha256_of_file, write_bytes, write_json, write_with
 from mlctl.ladder import Rung, adopted, climb
@@ -20,19 +20,15 @@ from mlctl.plan import AS_OF
 from mlctl.policy import choose
 from mlctl.spec import Project
 from mlctl.stages import Report
+from mlctl.stages._cold import MIN_COLD_ROWS, train_cold
 from mlctl.stages._ground import Ground
 from mlctl.stages._learning import learning_curve
-from mlctl.stages._rows import classes, encoding_of, held_out, ladder, part, score_column, table
+from mlctl.stages._rows import classes, encoding_of, held_out, ladder, part, proved, score_column, table
 from mlctl.workspace import Places
 
 if TYPE_CHECKING:
     import numpy as np
     import polars as pl
-
-PARITY_LIMIT: Final = 1e-5
-"""Largest allowed difference between ONNX and the training library: of a probability, or of a number as a share."""
-PARITY_ROWS: Final = 4000
-MIN_COLD_ROWS: Final = 50
 
 
 def train(places: Places, project: Project) -> Report:
@@ -62,6 +58,7 @@ def train(places: Places, project: Project) -> Report:
     last = ground.parts[-1][1][judged]
     floor = scores["constant"][last] if "constant" in scores else None
     learning = learning_curve(ground, rungs[chosen], scores[chosen][last], floor)
+    cold, cold_line = train_cold(places, project, known)
     policy = choose(project.decide, project.label.task, unseen["label"].to_numpy(), scores[chosen])
     write_json(places.model / "policy.json", policy.record())
     report: dict[str, Any] = {
@@ -73,13 +70,14 @@ def train(places: Places, project: Project) -> Report:
         "held_out": _write_held_out(places, project, unseen, scores),
         "ladder": {"metric": next(iter(project.metrics)), "rungs": [step.record() for step in steps]},
         "adopted": chosen,
+        "cold": cold,
         "learning": None if learning is None else learning.record(),
     }
     write_json(places.model / "report.json", report)
     worst = max(model["parity"] for model in models.values())
     line = f"{', '.join(models)} on {shape[0]:,} rows x {shape[1]} columns, ONNX equal to native within {worst:.1g}"
-    learns = () if learning is None else (f"learning: {learning.says}",)
-    return Report("train", line, report, details=(*_ladder_lines(project, steps, chosen), *learns, *policy.lines()))
+    more = [*([] if learning is None else [f"learning: {learning.says}"]), *([cold_line] if cold_line else [])]
+    return Report("train", line, report, details=(*_ladder_lines(project, steps, chosen), *more, *policy.lines()))
 
 
 def _frozen(places: Places) -> None:
@@ -148,12 +146,7 @@ def _prior(places: Places, project: Project, rows: pl.DataFrame, known: tuple[st
 
 def _about(name: str, options: Any, fitted: Fitted, seen: TrainingTable) -> dict[str, Any]:
     """A rung's record, once its export has proved to answer as the native model does."""
-    unit = float(seen.labels.std()) if seen.task == "regression" else 1.0
-    parity = runtime.parity(fitted, seen.matrix[:PARITY_ROWS], options.seed, unit)
-    if not parity <= PARITY_LIMIT:
-        why = f"ONNX and {name} differ by up to {parity:.2g}, allowed is {PARITY_LIMIT:g}"
-        next_step = "report this model and its options as a defect of the export"
-        raise IntegrityError.refused(f"the export of {name}", why, next_step)
+    parity = proved(options, fitted, seen)
     shares = zip(seen.columns, map(float, fitted.importance), strict=True)
     return {
         "parity": float(parity),
