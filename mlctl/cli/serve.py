@@ -76,9 +76,10 @@ def parity(project: Project, json: AsJson = False) -> None:
 
 
 @app.command(rich_help_panel="Work")
-def export(  # noqa: PLR0913, PLR0917 - each is an option of the command
+def export(  # noqa: PLR0913 - each is an option of the command
     kind: Annotated[str, typer.Argument(metavar="KIND", help="docker, k8s, kserve, systemd or triton")],
     project: Project,
+    *,
     to: Annotated[Path | None, typer.Option(help="folder; default: deploy/NAME/KIND")] = None,
     image: Annotated[str | None, typer.Option(help="the image's name and tag; default: NAME:RELEASE")] = None,
     force: Annotated[bool, typer.Option("--force", help="write over files that are there and differ")] = False,

@@ -111,7 +111,7 @@ def test_a_changed_byte_of_it_is_refused_and_so_is_its_absence(shop: Path, tmp_p
     with pytest.raises(IntegrityError, match="again"):
         open_release(folder, "again")
     graph.unlink()
-    with pytest.raises(IntegrityError, match="cold.onnx is missing"):
+    with pytest.raises(IntegrityError, match=r"cold\.onnx is missing"):
         open_release(folder, "again")
 
 
