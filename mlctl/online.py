@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -100,7 +101,7 @@ class Store:
         types = {name: str(dtype) for name, dtype in self._rows.schema.items()}
         return all(types.get(name) == kind for name, kind in schema.items())
 
-    @property
+    @cached_property
     def _first_end(self) -> datetime:
         return min((served.until for served in self.features.values()), default=_FOREVER)
 

@@ -60,7 +60,7 @@ def test_a_valid_mapping_is_read_to_a_project_that_reads_back_to_itself():
     assert project.mapping()["decide"] == {
         "threshold": None, "above": "yes", "below": "no", "min_confidence": 0.0,
         "worth": None, "max_error": None, "conformal": None, "fallback_by": "word",
-        "evidence": None, "min_evidence": 1.0, "fallback": "review",
+        "evidence": None, "min_evidence": 1.0, "cold": None, "fallback": "review",
     }  # fmt: skip
 
 

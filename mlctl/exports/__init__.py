@@ -115,9 +115,9 @@ def _differs(path: Path, data: bytes) -> bool:
     return path.is_file() and hashlib.sha256(path.read_bytes()).digest() != hashlib.sha256(data).digest()
 
 
-def yaml_text(*documents: Mapping[str, Any]) -> str:
-    """Documents as YAML, in the order in which they were written."""
+def yaml_text(data: Any) -> str:
+    """Data as YAML, in the order in which it was written."""
     import yaml
 
-    text: str = yaml.safe_dump_all(documents, sort_keys=False, width=120)
+    text: str = yaml.safe_dump(data, sort_keys=False, width=120)
     return text

@@ -38,7 +38,7 @@ def files(parcel: Parcel) -> Files:
             "namespace": f"{parcel.dns_name}-{stage}",
             "resources": ["../../base"],
             "images": [{"name": name, "newTag": tag}],
-            "patches": [{"target": {"kind": "HorizontalPodAutoscaler"}, "patch": yaml_text_of(patch)}],
+            "patches": [{"target": {"kind": "HorizontalPodAutoscaler"}, "patch": yaml_text(patch)}],
         }
         made[f"overlays/{stage}/kustomization.yaml"] = yaml_text(overlay)
     return made
@@ -77,14 +77,6 @@ def pod(parcel: Parcel, name: str) -> dict[str, Any]:
         "containers": [{"name": name, **container(parcel)}],
         "volumes": [{"name": "log", "emptyDir": {"sizeLimit": "1Gi"}}, {"name": "tmp", "emptyDir": {}}],
     }
-
-
-def yaml_text_of(data: Any) -> str:
-    """Any data as YAML."""
-    import yaml
-
-    text: str = yaml.safe_dump(data, sort_keys=False)
-    return text
 
 
 def _deployment(parcel: Parcel) -> dict[str, Any]:
