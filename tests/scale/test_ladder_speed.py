@@ -34,7 +34,8 @@ def table(seed: int, rows: int) -> pl.DataFrame:
     label = (draw.random(rows) < 1 / (1 + np.exp(-strength))).astype(float)
     names = {f"f{place:02d}": matrix[:, place].astype(float) for place in range(COLUMNS)}
     keys = {"customer_id": [f"{seed}-{row:07d}" for row in range(rows)]}
-    as_of = pl.Series("as_of", [datetime(2026, 1, 1, tzinfo=UTC)], dtype=pl.Datetime("us", "UTC"))
+    # the second table judges, once the outcomes of the first are known
+    as_of = pl.Series("as_of", [datetime(2026, 1 + 6 * seed, 1, tzinfo=UTC)], dtype=pl.Datetime("us", "UTC"))
     return pl.DataFrame({**keys, **names, "label": label}).with_columns(as_of.new_from_index(0, rows))
 
 
