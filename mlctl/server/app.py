@@ -251,8 +251,10 @@ class App:
 
     async def _infer(self, scope: Scope, body: bytes) -> Reply:
         length = next((value.decode("latin-1") for name, value in scope["headers"] if name == inference.HEADER), "")
-        request = inference.Inference(body, length, self._inputs)
-        answers = await self._asked(request.rows, request.identity or _identity(scope))
+        request = inference.Inference(body, length, self._inputs, by_key=self._lookups is not None)
+        said, fills = all_filled(self._lookups, request.rows, self._inputs)
+        rows = self._inputs.rows(said) if fills else request.rows
+        answers = await self._asked(rows, request.identity or _identity(scope), fills)
         told, json_bytes = request.answered(self.name, answers)
         if json_bytes is None:
             return Reply(200, told)

@@ -1,7 +1,8 @@
 """The Open Inference Protocol, version 2: tensors by name in JSON or, behind it, in bytes.
 
 One input a feature, of as many values as there are rows; the outputs are what an answer holds. A client may send any
-input and ask for any output as bytes (the binary tensor data extension of Triton and KServe).
+input and ask for any output as bytes (the binary tensor data extension of Triton and KServe). Where features are looked
+up, a tensor of keys may stand for those that are not sent.
 """
 
 from __future__ import annotations
@@ -75,12 +76,18 @@ class Inference:
     """One request, read.
 
     Attributes:
-        rows: Its rows.
+        rows: Its rows; of a request by key they hold the key and what else was sent.
         identity: Its id, which the answer repeats; empty when it has none.
     """
 
-    def __init__(self, body: bytes, header_bytes: str, inputs: Inputs) -> None:
+    def __init__(self, body: bytes, header_bytes: str, inputs: Inputs, by_key: bool = False) -> None:
         """Reads a body.
+
+        Args:
+            body: The request's body.
+            header_bytes: What the header says of its JSON; empty when it is all JSON.
+            inputs: What the model takes.
+            by_key: Whether features that are not sent will be looked up by the key.
 
         Raises:
             Refused: 400: the frame is broken; 422: a tensor does not fit the model; 413: too many rows.
@@ -88,7 +95,7 @@ class Inference:
         said, tail = _parted(body, header_bytes)
         self.identity = _identity(said)
         self._asked = _asked(said)
-        self.rows = _rows(_tensors(said, tail), inputs)
+        self.rows = _rows(_tensors(said, tail), inputs, by_key)
 
     def answered(self, name: str, answers: Sequence[Mapping[str, Any]]) -> tuple[bytes, int | None]:
         """The body of the answer, and how many bytes of it are JSON; None where all are."""
@@ -206,21 +213,25 @@ def _flat(data: Any, count: int, where: str) -> list[Any]:
     return values
 
 
-def _rows(tensors: Mapping[str, tuple[str, list[Any]]], inputs: Inputs) -> list[dict[str, Any]]:
+def _rows(tensors: Mapping[str, tuple[str, list[Any]]], inputs: Inputs, by_key: bool) -> list[dict[str, Any]]:
     for name, (where, _) in tensors.items():
         if name not in inputs.schema and name != inputs.key:
             raise inputs.unknown(name, f"{where}.name")
     missing = [name for name in inputs.schema if name not in tensors]
-    if missing:
-        raise Refused(422, f"no input for the feature {listed(missing)}", "inputs")
+    if missing and not (by_key and inputs.key in tensors):
+        or_key = f", nor for the key {inputs.key}" if by_key else ""
+        raise Refused(422, f"no input for the feature {listed(missing)}{or_key}", "inputs")
     counts = {len(values) for _, values in tensors.values()}
     if len(counts) != 1:
         raise Refused(422, f"the inputs have {listed(sorted(counts))} rows; all must have as many", "inputs")
     inputs.allow(counts.pop())
     columns: dict[str, list[Any]] = {}
     for name, (where, values) in tensors.items():
-        kind = inputs.schema.get(name, "String")
-        columns[name] = [inputs.value(value, kind, f"{where}.data[{place}]") for place, value in enumerate(values)]
+        places = [(value, f"{where}.data[{place}]") for place, value in enumerate(values)]
+        if name in inputs.schema:
+            columns[name] = [inputs.value(value, inputs.schema[name], at) for value, at in places]
+        else:
+            columns[name] = [inputs.key_value(value, at) for value, at in places]
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 

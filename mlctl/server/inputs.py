@@ -111,7 +111,7 @@ class Inputs:
                 value = self.value(value, kind, f"{where}{name}")
             row[name] = value
         if self.key in said:
-            row[self.key] = self._key(said[self.key], f"{where}{self.key}")
+            row[self.key] = self.key_value(said[self.key], f"{where}{self.key}")
         return row
 
     def value(self, value: Any, kind: str, where: str) -> Any:
@@ -147,9 +147,14 @@ class Inputs:
         """
         if value is None:
             raise Refused(422, "a key is a text or a whole number, not null", where)
-        return str(self._key(value, where))
+        return str(self.key_value(value, where))
 
-    def _key(self, value: Any, where: str) -> Any:
+    def key_value(self, value: Any, where: str) -> Any:
+        """A key as it was sent.
+
+        Raises:
+            Refused: 422: it is neither a text nor a whole number, nor null.
+        """
         if isinstance(value, bool) or not isinstance(value, str | int | None):
             raise Refused(422, f"a key is a text or a whole number, not {_named(value)}", where)
         return value

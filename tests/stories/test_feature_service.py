@@ -9,8 +9,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
+import tritonclient.http as triton
+from tritonclient.utils import InferenceServerException
 
 from mlctl.release import Release, open_release
 from mlctl.serving.batch import score_everybody
@@ -75,6 +78,51 @@ def test_who_is_unknown_gets_the_fallback_and_what_a_row_says_goes_first(
     status, told, _ = running.ask("POST", "/explain", {"customer_id": "nobody"})
     assert (status, told["field"]) == (422, "customer_id")
     assert running.post("/explain", {"customer_id": known})["score"] == scores[0]["score"]
+
+
+@pytest.mark.parametrize("binary", [False, True], ids=["json", "bytes"])
+def test_a_client_of_the_open_inference_protocol_sends_keys_alone(
+    running: served.Server, scores: list[dict[str, Any]], binary: bool
+):
+    known = scores[:50]
+    keys = triton.InferInput("customer_id", [len(known) + 1, 1], "BYTES")
+    texts = [[str(row["customer_id"])] for row in known] + [["nobody"]]
+    keys.set_data_from_numpy(np.array(texts, dtype=object), binary_data=binary)
+
+    answer = triton.InferenceServerClient(f"127.0.0.1:{running.port}").infer("shop", [keys])
+
+    for name in ("score", "decision", "reason"):
+        found = [value.decode() if isinstance(value, bytes) else value for value in answer.as_numpy(name)]
+        assert found[:-1] == [row[name] for row in known]
+    assert answer.as_numpy("reason")[-1] == b"unknown_entity"
+
+
+def test_a_tensor_of_a_feature_goes_before_what_is_looked_up(running: served.Server, scores: list[dict[str, Any]]):
+    key = scores[0]["customer_id"]
+    asked = running.post("/get-online-features", {"entities": {"customer_id": [key]}})
+    found = {
+        name: result["values"][0]
+        for name, result in zip(asked["metadata"]["feature_names"], asked["results"], strict=True)
+    }
+    number = next(name for name, value in found.items() if isinstance(value, float))
+    tensors = [{"name": "customer_id", "datatype": "BYTES", "shape": [1], "data": [key]}]
+    tensors += [{"name": number, "datatype": "FP64", "shape": [1], "data": [found[number] + 1000.0]}]
+
+    said = running.post("/v2/models/shop/infer", {"inputs": tensors, "outputs": [{"name": "score"}]})
+
+    assert said["outputs"][0]["data"] == [
+        running.post("/predict", {"customer_id": key, number: found[number] + 1000.0})["score"]
+    ]
+
+
+def test_neither_key_nor_features_is_refused(running: served.Server):
+    client = triton.InferenceServerClient(f"127.0.0.1:{running.port}")
+    name = next(iter(client.get_model_metadata("shop")["inputs"]))["name"]
+    tensor = triton.InferInput(name, [1], "FP64")
+    tensor.set_data_from_numpy(np.array([1.0]))
+
+    with pytest.raises(InferenceServerException, match="nor for the key customer_id"):
+        client.infer("shop", [tensor])
 
 
 def test_without_a_store_features_are_asked_for(server: served.Server):
