@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mlctl.console_gate import gates_markdown
+from mlctl.console.gate import gates_markdown
 from mlctl.gate_changes import changes
 
 

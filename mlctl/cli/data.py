@@ -50,12 +50,13 @@ def discover(
 ) -> None:
     """Draft sources, a contract, a dictionary, joins and questions from the data itself."""
     from mlctl import console, discovery, drafting
+    from mlctl.console import sources as shown
 
     state["json"] = json
     paths = _from_workspace(sources) if write else tuple(sources)
     draft = discovery.discover(paths, time)
     written = drafting.write_draft(draft, Path("projects") / Path(write).name) if write else ()
-    console.json_data(draft.record()) if json else console.discovered(draft, written)
+    console.json_data(draft.record()) if json else shown.discovered(draft, written)
 
 
 @app.command(rich_help_panel="Begin")
@@ -75,11 +76,12 @@ def init(  # noqa: PLR0913  (options of a command line are named)
     test: Annotated[list[str] | None, typer.Option(help="a day that judges, for a rule; several times")] = None,
 ) -> None:
     """Write a project from files that runs at once."""
-    from mlctl import console, scaffold
+    from mlctl import scaffold
+    from mlctl.console import sources as shown
 
     moments = tuple(train or ()), tuple(test or ())
     made = scaffold.init(scaffold.Wanted(name, _from_workspace(sources), label, entity, time, *moments))
-    console.initialised(made, name)
+    shown.initialised(made, name)
 
 
 @app.command(rich_help_panel="Look")
@@ -91,6 +93,7 @@ def dictionary(
     """Tell of each column its meaning, owner, who reads it, and what was last found about it."""
     from mlctl import config, console
     from mlctl import dictionary as words
+    from mlctl.console import sources as shown
 
     if format not in ("table", "json", "md"):
         raise ConfigError.bad_argument(f"--format {format}", "it is one of table, json, md")
@@ -99,7 +102,7 @@ def dictionary(
     if format == "json":
         console.json_data({"format_version": "1.0", "columns": [vars(entry) for entry in entries]})
     else:
-        console.data(words.markdown(entries)) if format == "md" else console.dictionary_table(entries)
+        console.data(words.markdown(entries)) if format == "md" else shown.dictionary_table(entries)
 
 
 def _project_and(project: str | None, what: str | None, json: bool) -> tuple[Places, str | None]:

@@ -35,6 +35,7 @@ def backfill(  # noqa: PLR0913  (options of a command line are named)
     """Compute the features of everybody at past moments; resumable, only what is missing."""
     from mlctl import backfill as work
     from mlctl import config, console
+    from mlctl.console import history as shown
 
     places = enter(project, json)
     composed = config.compose(places, overrides or []).project
@@ -43,7 +44,7 @@ def backfill(  # noqa: PLR0913  (options of a command line are named)
         done = work.run(places, composed, request, advance)
     if out is not None:
         work.export(places, composed, request, out)
-    console.json_data(done.record()) if json else console.backfilled(done, out)
+    console.json_data(done.record()) if json else shown.backfilled(done, out)
 
 
 @app.command(rich_help_panel="Look", context_settings={"ignore_unknown_options": True})
@@ -60,12 +61,13 @@ def plan(  # noqa: PLR0913  (as above)
     """Say what a backfill would compute: what is missing, rows, seconds, memory."""
     from mlctl import backfill as work
     from mlctl import config, console
+    from mlctl.console import history as shown
 
     places = enter(project, json)
     found = work.preflight(
         places, config.compose(places, overrides or []).project, _request(start, end, every, feature)
     )
-    console.json_data(found.record()) if json else console.preflight(found)
+    console.json_data(found.record()) if json else shown.preflight(found)
 
 
 @app.command(rich_help_panel="Work")
@@ -73,11 +75,12 @@ def leakcheck(project: Project, json: AsJson = False) -> None:
     """Plant rows that were not known at a moment, and fail if any feature of that moment moves."""
     from mlctl import config, console
     from mlctl import leakcheck as check
+    from mlctl.console import history as shown
 
     places = enter(project, json)
     with console.progress() as tell:
         report = check.leakcheck(places, config.compose(places).project, tell)
-    console.json_data(report.record()) if json else console.leakcheck_table(report)
+    console.json_data(report.record()) if json else shown.leakcheck_table(report)
 
 
 @app.command(rich_help_panel="Look")
@@ -85,13 +88,14 @@ def freshness(projects: Projects = None, json: AsJson = False) -> None:
     """Tell which sources are older than they may be, and what depends on them; exit code 9 when one is."""
     from mlctl import config, console
     from mlctl import freshness as look
+    from mlctl.console import history as shown
 
     ages = {
         places.name: look.freshness(places, config.compose(places).project, present())
         for places in enter_all(projects, json)
     }
     records = {name: [age.record() for age in found] for name, found in ages.items()}
-    console.json_data({"format_version": "1.0", "projects": records}) if json else console.freshness_table(ages)
+    console.json_data({"format_version": "1.0", "projects": records}) if json else shown.freshness_table(ages)
     exit_with(EXIT_ALARM if any(age.stale for found in ages.values() for age in found) else 0)
 
 

@@ -44,10 +44,11 @@ def doctor(json: AsJson = False) -> None:
 
     from mlctl import console
     from mlctl import doctor as examination
+    from mlctl.console import sources as shown
 
     state["json"] = json
     findings = examination.examine(Path.cwd())
-    console.json_data([asdict(finding) for finding in findings]) if json else console.doctor_table(findings)
+    console.json_data([asdict(finding) for finding in findings]) if json else shown.doctor_table(findings)
     exit_with(7 if any(finding.state == "fail" for finding in findings) else 0)
 
 

@@ -80,7 +80,8 @@ def gate(
 
 def _show_gates(every: list[Places], records: list[Mapping[str, Any]], format: str, against: str) -> None:
     from mlctl import config, console, gate_changes
-    from mlctl.console_gate import gates_markdown
+    from mlctl.console import run as shown
+    from mlctl.console.gate import gates_markdown
     from mlctl.github import annotate
 
     if against:
@@ -90,7 +91,7 @@ def _show_gates(every: list[Places], records: list[Mapping[str, Any]], format: s
     if format == "json":
         console.json_data({"format_version": "1.1", "gates": records})
     elif format == "table":
-        console.gates(records)
+        shown.gates(records)
     elif format == "md":
         console.data(gates_markdown(records))
     else:

@@ -23,16 +23,17 @@ def run(
 ) -> None:
     """Bring a project up to date and publish its scores; with overrides, try a variant and publish nothing."""
     from mlctl import console, flow
+    from mlctl.console import run as shown
 
     places = enter(project, json)
     if multirun:
         with console.progress() as tell:
             runs = flow.sweep(places, overrides or [], present(), tell)
-        console.json_data([run.record() for run in runs]) if json else console.sweep_table(runs)
+        console.json_data([run.record() for run in runs]) if json else shown.sweep_table(runs)
         return
     with console.progress() as tell:
         report = flow.run(places, overrides or [], present(), tell)
-    console.json_data(report.record()) if json else console.run_summary(report)
+    console.json_data(report.record()) if json else shown.run_summary(report)
     exit_with(EXIT_REFUSED if report.refused else 0)
 
 
@@ -87,15 +88,16 @@ def rollback(
 ) -> None:
     """Show the scores of an earlier run again; readers see the old ones or the new ones, never none."""
     from mlctl import config, console, publishing
+    from mlctl.console import run as shown
 
     if what != "scores":
         raise ConfigError.bad_override(what, "what can go back: scores")
     places = enter(project, json)
     if not list_:
-        shown = publishing.back(places, config.read_params(places), to, present())
-        console.stage_line("rollback", f"{shown.view} shows {shown.rows:,} scores of run {shown.run_id} again")
+        live = publishing.back(places, config.read_params(places), to, present())
+        console.stage_line("rollback", f"{live.view} shows {live.rows:,} scores of run {live.run_id} again")
     runs = publishing.kept(places, config.read_params(places))
-    console.json_data([run.record() for run in runs]) if json else console.runs(runs)
+    console.json_data([run.record() for run in runs]) if json else shown.runs(runs)
 
 
 @app.command(rich_help_panel="Work")

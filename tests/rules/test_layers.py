@@ -46,7 +46,7 @@ server exports
 stages
 publishing
 materializing
-tuning reproduce parity flow backfill leakcheck freshness scaffold dictionary odcs explain doctor github gate_changes console_gate report
+tuning reproduce parity flow backfill leakcheck freshness scaffold dictionary odcs explain doctor github gate_changes report
 odcs_draft
 console
 cli
@@ -103,11 +103,11 @@ def test_every_module_has_a_row() -> None:
 def test_rich_is_known_to_the_console_alone_and_only_the_command_line_exits() -> None:
     for path in FILES:
         text = path.read_text()
-        if path.name not in ("console.py", "console_gate.py"):
+        if path.parent.name != "console":
             assert "rich" not in {name.split(".")[0] for name in third_party_imports(text)}, path
         if path.parent.name != "cli":
             assert "sys.exit(" not in text, path
-            assert "print(" not in text or path.name == "console.py", path
+            assert "print(" not in text or path.parent.name == "console", path
 
 
 def third_party_imports(text: str) -> set[str]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from mlctl import console
+
 _HEADINGS: Final = ("verdict", "judged", "found (95 % interval)", "wanted")
 _MARKS: Final = {"better": "better", "worse": "**worse**", "changed": "changed"}
 
@@ -21,8 +23,8 @@ def gate_table(rules: Sequence[Mapping[str, Any]]) -> Any:
         verdict = Text("pass", style="green") if rule["passed"] else Text("REFUSED", style="bold red")
         if rule.get("waived"):
             verdict = Text("WAIVED", style="bold yellow")
-        found = printable(rule["found"] + (f" ({rule['waived']})" if rule.get("waived") else ""))
-        table.add_row(rule["rule"], verdict, Text(printable(rule["subject"])), Text(found), rule["wanted"])
+        found = console.printable(rule["found"] + (f" ({rule['waived']})" if rule.get("waived") else ""))
+        table.add_row(rule["rule"], verdict, Text(console.printable(rule["subject"])), Text(found), rule["wanted"])
     return table
 
 
@@ -36,7 +38,7 @@ def changes_table(changes: Sequence[Mapping[str, Any]]) -> Any:
         table.add_column(heading)
     styles = {"better": "green", "worse": "bold red", "changed": ""}
     for change in changes:
-        cells = [Text(printable(change[key])) for key in ("what", "where", "before", "now")]
+        cells = [Text(console.printable(change[key])) for key in ("what", "where", "before", "now")]
         table.add_row(*cells, Text(_turned(change, change["turned"]), style=styles[change["turned"]]))
     return table
 
@@ -53,11 +55,6 @@ def gates_markdown(reports: Sequence[Mapping[str, Any]]) -> str:
             lines.append(_row([rule["rule"], verdict, rule["subject"], found, rule["wanted"]]))
         lines += ["", *[f"- {line}" for line in report.get("waivers", [])], *_changes(report), ""]
     return "\n".join(lines) + "\n"
-
-
-def printable(text: str) -> str:
-    """Text without control characters, which data could use to write over the terminal."""
-    return "".join(character if character.isprintable() or character == "\n" else "\ufffd" for character in text)
 
 
 def _changes(report: Mapping[str, Any]) -> list[str]:
