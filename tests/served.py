@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import subprocess
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -52,6 +53,53 @@ def rows_of(folder: Path) -> pl.DataFrame:
     """The features of the test rows of the workspace's shop."""
     report = json.loads((folder / ".mlctl/shop/features/report.json").read_text())
     return pl.read_parquet(folder / ".mlctl/shop/features/test.parquet").select(report["columns"])
+
+
+class Load:
+    """Clients that ask one request after the other on connections that they keep, as long as they may."""
+
+    def __init__(self, port: int, row: dict, clients: int = 4) -> None:
+        self.answers: list[dict] = []
+        self.lost: list[str] = []
+        self._stop = threading.Event()
+        self._port, self._body = port, json.dumps(row)
+        self._threads = [threading.Thread(target=self._run) for _ in range(clients)]
+
+    def __enter__(self) -> Load:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+
+    def reached(self, answers: int) -> None:
+        while len(self.answers) < answers and not self.lost:
+            threading.Event().wait(0.01)
+
+    def _run(self) -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=30)
+        while not self._stop.is_set():
+            if connection.sock is None:
+                try:
+                    connection.connect()
+                except OSError:
+                    return  # nobody listens any more: nothing was sent
+            try:
+                connection.request("POST", "/predict", self._body)
+                answer = connection.getresponse()
+                told = json.loads(answer.read())
+            except OSError as error:
+                self.lost.append(repr(error))
+                return
+            if answer.status != 200:
+                self.lost.append(f"{answer.status}: {told}")
+                return
+            self.answers.append(told)
+            if answer.getheader("connection") == "close":
+                return  # "not ready": whoever shares out the load sends nothing more
 
 
 @contextmanager

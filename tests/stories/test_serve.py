@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import os
 import shutil
@@ -10,7 +9,6 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 
@@ -164,55 +162,8 @@ def test_an_address_in_use_and_a_missing_or_damaged_release_are_told(server, ser
     assert "model.onnx" in refused.stderr
 
 
-class Load:
-    """Clients that ask one request after the other on connections that they keep, as long as they may."""
-
-    def __init__(self, port: int, row: dict, clients: int = 4) -> None:
-        self.answers: list[dict] = []
-        self.lost: list[str] = []
-        self._stop = threading.Event()
-        self._port, self._body = port, json.dumps(row)
-        self._threads = [threading.Thread(target=self._run) for _ in range(clients)]
-
-    def __enter__(self) -> Load:
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        for thread in self._threads:
-            thread.join()
-
-    def reached(self, answers: int) -> None:
-        while len(self.answers) < answers and not self.lost:
-            threading.Event().wait(0.01)
-
-    def _run(self) -> None:
-        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=30)
-        while not self._stop.is_set():
-            if connection.sock is None:
-                try:
-                    connection.connect()
-                except OSError:
-                    return  # nobody listens any more: nothing was sent
-            try:
-                connection.request("POST", "/predict", self._body)
-                answer = connection.getresponse()
-                told = json.loads(answer.read())
-            except OSError as error:
-                self.lost.append(repr(error))
-                return
-            if answer.status != 200:
-                self.lost.append(f"{answer.status}: {told}")
-                return
-            self.answers.append(told)
-            if answer.getheader("connection") == "close":
-                return  # "not ready": whoever shares out the load sends nothing more
-
-
 def test_sigterm_under_load_loses_no_request(workspace, rows):
-    with served.serve(workspace) as server, Load(server.port, rows.to_dicts()[0]) as load:
+    with served.serve(workspace) as server, served.Load(server.port, rows.to_dicts()[0]) as load:
         load.reached(200)
         server.process.send_signal(signal.SIGTERM)
         server.process.wait(timeout=20)
@@ -224,7 +175,7 @@ def test_sigterm_under_load_loses_no_request(workspace, rows):
 
 
 def test_kill_9_under_load_loses_no_line_of_the_log(workspace, rows):
-    with served.serve(workspace) as server, Load(server.port, rows.to_dicts()[0]) as load:
+    with served.serve(workspace) as server, served.Load(server.port, rows.to_dicts()[0]) as load:
         load.reached(200)
         os.kill(server.process.pid, signal.SIGKILL)
         server.process.wait()
@@ -236,7 +187,7 @@ def test_kill_9_under_load_loses_no_line_of_the_log(workspace, rows):
 def test_a_new_release_takes_over_between_requests_and_a_bad_one_does_not(workspace, rows):
     folder = workspace / ".mlctl/shop/release"
     first = json.loads((folder / "manifest.json").read_text())["id"]
-    with served.serve(workspace) as server, Load(server.port, rows.to_dicts()[0]) as load:
+    with served.serve(workspace) as server, served.Load(server.port, rows.to_dicts()[0]) as load:
         load.reached(50)
         made = world.mlctl(workspace, "run", "shop", "model=logistic", "model.adopt=always")
         assert made.returncode == 0, made.stderr
