@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import psycopg
     from psycopg.rows import TupleRow
 
-    from mlctl.spec import DatabaseSpec
+    from mlctl.spec import Database
 
 __all__ = ["conninfo", "masked", "open_database", "psql", "running", "server_url", "start", "stop", "without_password"]
 
@@ -58,7 +58,7 @@ def masked(dsn: str) -> str:
 
 
 @contextmanager
-def open_database(spec: DatabaseSpec, root: Path) -> Iterator[psycopg.Connection[TupleRow]]:
+def open_database(spec: Database, root: Path) -> Iterator[psycopg.Connection[TupleRow]]:
     """A connection to the project's database, closed at the end; it commits each statement outside `transaction()`.
 
     Args:
@@ -72,7 +72,7 @@ def open_database(spec: DatabaseSpec, root: Path) -> Iterator[psycopg.Connection
         yield connection
 
 
-def psql(spec: DatabaseSpec, root: Path, arguments: list[str]) -> int:
+def psql(spec: Database, root: Path, arguments: list[str]) -> int:
     """Runs psql against the project's database; the password goes by the environment and never by the command line.
 
     Returns:
@@ -96,7 +96,7 @@ def psql(spec: DatabaseSpec, root: Path, arguments: list[str]) -> int:
 
 
 @contextmanager
-def _dsn(spec: DatabaseSpec, root: Path) -> Iterator[str]:
+def _dsn(spec: Database, root: Path) -> Iterator[str]:
     if spec.dsn is not None:
         yield spec.dsn
         return

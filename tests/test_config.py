@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from mlctl import config, spec
+from mlctl import config, kinds
 from mlctl.errors import ConfigError
 from mlctl.strict_yaml import read_yaml
 from mlctl.workspace import Places
@@ -97,7 +97,7 @@ def test_a_section_of_its_own_kind_takes_nothing_from_the_presets():
 
     composed = config.compose(SHOP)
 
-    assert composed.project.model.learning_rate == spec.kinds.options("models", {"kind": "xgboost"}).learning_rate
+    assert composed.project.model.learning_rate == kinds.options("models", {"kind": "xgboost"}).learning_rate
     assert not [origin for origin in composed.origins.values() if origin.set_by.startswith("preset model")]
 
 

@@ -1,40 +1,17 @@
-"""The project as one frozen, fully typed record. `validation.read` makes it from YAML, or tells every fault.
-
-Sections, in the order the data flows: name about owner entity, sources, checks, features, label, split, model, metrics,
-cohorts, gate, serving, decide, refresh, probes, database.
-"""
+"""What is foretold of whom, and which rows teach and judge: entity, label, split, encoding, tune, probes."""
 
 from __future__ import annotations
 
-import re
 from typing import Any, Final, Literal
 
 from pydantic import Field, model_validator
 
 from mlctl import kinds
-from mlctl.gate_rules import Rule
 from mlctl.kinds import Record
 from mlctl.text import Terms
-from mlctl.times import Duration, Moment, duration
+from mlctl.times import Duration, Moment
 
-_FROM_ENVIRONMENT: Final = re.compile(r"\$\{oc\.env:[^}]*\}")
-_PASSWORD: Final = re.compile(r"://[^@/]*:[^@/]+@|password\s*=\s*\S", re.IGNORECASE)
-NAME: Final = re.compile(r"[a-z_][a-z0-9_]*")
 _OF_LABEL_ALONE: Final = ("is", "horizon", "task", "classes", "other")
-ONE_KIND: Final = {"model": "models", "serving": "serving", "engine": "engines"}
-"""Sections that are of one kind, and their seam."""
-KIND_SECTIONS: Final = {"sources": "sources", "checks": "checks", "features": "features", "metrics": "metrics"}
-"""Sections that hold named entries of kinds, and their seam."""
-
-
-def holds_password(dsn: str) -> bool:
-    """Whether a connection string or URI has a password written into it, and not by `${oc.env:NAME}`.
-
-    >>> holds_password("postgresql://ann:s3cret@db/x"), holds_password("postgresql://ann:${oc.env:PASSWORD}@db/x")
-    (True, False)
-    """
-    return bool(_PASSWORD.search(_FROM_ENVIRONMENT.sub("", dsn)))
-
 
 Task = Literal["binary", "multiclass", "regression"]
 """What is foretold: P(label = 1), one of several classes, or a number."""
@@ -148,70 +125,6 @@ class EncodingPolicy(Record):
     )
 
 
-class Worth(Record):
-    """Money (or any unit) that each outcome of a decision brings; what costs is below 0."""
-
-    tp: float = Field(default=0.0, description="decided `above`, and label 1")
-    fp: float = Field(default=0.0, description="decided `above`, and label 0")
-    tn: float = Field(default=0.0, description="decided `below`, and label 0")
-    fn: float = Field(default=0.0, description="decided `below`, and label 1")
-
-
-class Decide(Record):
-    """From a score to a decision."""
-
-    threshold: float | None = Field(
-        default=None,
-        description="scores from here on are decided `above`; default: 0.5, and none for a number, in the label's unit",
-    )
-    worth: Worth | None = Field(
-        default=None, description="binary: what each outcome brings; the threshold that brings most is taken"
-    )
-    above: str = Field(default="yes", description="the decision for scores at or above the threshold")
-    below: str = Field(default="no", description="the decision for scores below the threshold")
-    min_confidence: float = Field(
-        default=0.0,
-        ge=0,
-        le=1,
-        description="below it (the probability of the likelier outcome) the decision falls back",
-    )
-    max_error: float | None = Field(
-        default=None,
-        gt=0,
-        lt=1,
-        description="largest share of wrong decisions among those made by the model; min_confidence is set by it",
-    )
-    conformal: float | None = Field(
-        default=None,
-        gt=0,
-        lt=1,
-        description="share of entities whose set of possible outcomes may miss the true one; one outcome in the set is "
-        "decided, none or several fall back",
-    )
-    evidence: str | None = Field(default=None, description="feature that counts what is known about an entity")
-    min_evidence: float = Field(default=1.0, description="entities with less evidence are cold and get `fallback`")
-    cold: dict[str, Any] | None = Field(
-        default=None,
-        description="a model of its own for entities with less evidence, such as {kind: logistic}; taken where it "
-        "beats what became of such in the past, and decides like the other",
-    )
-    fallback: str = Field(
-        default="review", description="the decision where the model is not asked: a queue, or to abstain"
-    )
-    fallback_by: Literal["word", "rule"] = Field(
-        default="word", description="word: the decision is `fallback`; rule: it is what model.rule says"
-    )
-
-    @model_validator(mode="after")
-    def _one_way(self) -> Decide:
-        ways = [self.min_confidence > 0, self.max_error is not None, self.conformal is not None]
-        if sum(ways) > 1:
-            raise ValueError("give one of `min_confidence`, `max_error` and `conformal`")
-        if self.worth is not None and self.threshold is not None:
-            raise ValueError("give `threshold` or `worth`, which chooses it")
-        return self
-
-
 ProbeSeverity = Literal["fail", "warn", "skip"]
 
 
@@ -261,80 +174,6 @@ class Tune(Record):
     shared: bool = Field(
         default=False, description="the study lies in the project's database, for several processes or machines"
     )
-
-
-class Refresh(Record):
-    """When the data is taken."""
-
-    as_of: Moment | None = Field(
-        default=None, description="moment of the snapshot (exclusive); default: the moment of mlctl ingest"
-    )
-
-
-class Database(Record):
-    """Where scores go."""
-
-    kind: Literal["embedded", "postgres"] = Field(
-        default="embedded", description="embedded: a PostgreSQL of this workspace; postgres: the one that dsn names"
-    )
-    dsn: str | None = Field(default=None, repr=False, description="connection string; secrets by ${oc.env:NAME} only")
-    schema_name: str = Field(
-        default="public", alias="schema", pattern=f"^{NAME.pattern}$", description="schema of the scores view"
-    )
-    connect_timeout_s: int = Field(default=5, ge=1, le=300, description="seconds to wait for a connection")
-    keep: int = Field(default=5, ge=1, le=1000, description="generations of scores that are kept")
-
-    @model_validator(mode="after")
-    def _dsn_of_postgres(self) -> Database:
-        if (self.kind == "postgres") != (self.dsn is not None):
-            raise ValueError("`kind: postgres` needs a `dsn`; `kind: embedded` has none")
-        if self.dsn is not None and holds_password(self.dsn):
-            raise ValueError("`dsn` holds a password; put the whole dsn into the environment, `dsn: ${oc.env:NAME}`")
-        return self
-
-
-DatabaseSpec = Database
-
-
-class Project(Record):
-    """One project, whole and valid.
-
-    Sections that are made of kinds hold each kind's own `Options` record.
-    """
-
-    name: str = Field(description="the project's name, its folder's name")
-    about: str = Field(default="", description="what it decides, for people")
-    owner: str = Field(default="", description="who answers for it")
-    entity: Entity = Field(description="whom it decides about")
-    sources: dict[str, Any] = Field(description="where the data comes from, by name")
-    checks: dict[str, Any] = Field(default_factory=dict, description="what the data must hold, by name")
-    features: dict[str, Any] = Field(description="what the model sees, by name")
-    label: Label = Field(description="what is to be foretold")
-    split: Split = Field(default_factory=Split, description="which rows teach and which judge")
-    encoding: EncodingPolicy = Field(
-        default_factory=EncodingPolicy, description="how features become the columns that a model takes"
-    )
-    model: Any = Field(description="what learns")
-    tune: Tune = Field(default_factory=Tune, description="how better options of the model are looked for")
-    metrics: dict[str, Any] = Field(description="how it is judged, by name")
-    cohorts: dict[str, str] = Field(
-        default_factory=dict, description="groups judged by themselves: SQL conditions over features"
-    )
-    gate: dict[str, Rule] = Field(description="what a release must fulfil, by name")
-    serving: Any = Field(description="how decisions reach their users")
-    decide: Decide = Field(default_factory=Decide, description="from a score to a decision")
-    refresh: Refresh = Field(default_factory=Refresh, description="when the data is taken")
-    probes: Probes = Field(default_factory=Probes, description="which leaks are looked for before anything learns")
-    engine: Any = Field(default=None, description="what computes a history: mlctl backfill")
-    database: Database = Field(default_factory=Database, description="where scores go")
-
-    def horizon_days(self) -> float:
-        """Days until a label is known; 0 for a label that a table tells."""
-        return duration(self.label.horizon).total_seconds() / 86_400 if self.label.horizon else 0.0
-
-    def mapping(self) -> dict[str, Any]:
-        """The project as JSON-ready data with every default filled in, as `read` takes it."""
-        return self.model_dump(mode="json", by_alias=True, exclude={"sources": {"__all__": {"name"}}})
 
 
 def label_options(label: Label) -> Any:

@@ -1,0 +1,85 @@
+"""The project as one frozen, fully typed record. `validation.read` makes it from YAML, or tells every fault.
+
+Sections, in the order the data flows: name about owner entity, sources, checks, features, label, split, model, metrics,
+cohorts, gate, serving, decide, refresh, probes, database.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from pydantic import Field
+
+from mlctl.gate_rules import Rule
+from mlctl.kinds import Record
+from mlctl.spec.deciding import Decide, Worth
+from mlctl.spec.learning import EncodingPolicy, Entity, Label, Probes, ProbeSeverity, Split, Task, Tune, label_options
+from mlctl.spec.places import NAME, Database, Refresh, holds_password
+from mlctl.times import duration
+
+__all__ = [
+    "KIND_SECTIONS",
+    "NAME",
+    "ONE_KIND",
+    "Database",
+    "Decide",
+    "EncodingPolicy",
+    "Entity",
+    "Label",
+    "ProbeSeverity",
+    "Probes",
+    "Project",
+    "Refresh",
+    "Split",
+    "Task",
+    "Tune",
+    "Worth",
+    "holds_password",
+    "label_options",
+]
+
+ONE_KIND: Final = {"model": "models", "serving": "serving", "engine": "engines"}
+"""Sections that are of one kind, and their seam."""
+KIND_SECTIONS: Final = {"sources": "sources", "checks": "checks", "features": "features", "metrics": "metrics"}
+"""Sections that hold named entries of kinds, and their seam."""
+
+
+class Project(Record):
+    """One project, whole and valid.
+
+    Sections that are made of kinds hold each kind's own `Options` record.
+    """
+
+    name: str = Field(description="the project's name, its folder's name")
+    about: str = Field(default="", description="what it decides, for people")
+    owner: str = Field(default="", description="who answers for it")
+    entity: Entity = Field(description="whom it decides about")
+    sources: dict[str, Any] = Field(description="where the data comes from, by name")
+    checks: dict[str, Any] = Field(default_factory=dict, description="what the data must hold, by name")
+    features: dict[str, Any] = Field(description="what the model sees, by name")
+    label: Label = Field(description="what is to be foretold")
+    split: Split = Field(default_factory=Split, description="which rows teach and which judge")
+    encoding: EncodingPolicy = Field(
+        default_factory=EncodingPolicy, description="how features become the columns that a model takes"
+    )
+    model: Any = Field(description="what learns")
+    tune: Tune = Field(default_factory=Tune, description="how better options of the model are looked for")
+    metrics: dict[str, Any] = Field(description="how it is judged, by name")
+    cohorts: dict[str, str] = Field(
+        default_factory=dict, description="groups judged by themselves: SQL conditions over features"
+    )
+    gate: dict[str, Rule] = Field(description="what a release must fulfil, by name")
+    serving: Any = Field(description="how decisions reach their users")
+    decide: Decide = Field(default_factory=Decide, description="from a score to a decision")
+    refresh: Refresh = Field(default_factory=Refresh, description="when the data is taken")
+    probes: Probes = Field(default_factory=Probes, description="which leaks are looked for before anything learns")
+    engine: Any = Field(default=None, description="what computes a history: mlctl backfill")
+    database: Database = Field(default_factory=Database, description="where scores go")
+
+    def horizon_days(self) -> float:
+        """Days until a label is known; 0 for a label that a table tells."""
+        return duration(self.label.horizon).total_seconds() / 86_400 if self.label.horizon else 0.0
+
+    def mapping(self) -> dict[str, Any]:
+        """The project as JSON-ready data with every default filled in, as `read` takes it."""
+        return self.model_dump(mode="json", by_alias=True, exclude={"sources": {"__all__": {"name"}}})
