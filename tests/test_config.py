@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from mlctl import config, kinds
+from mlctl import config, kinds, spec
 from mlctl.errors import ConfigError
 from mlctl.strict_yaml import read_yaml
 from mlctl.workspace import Places
