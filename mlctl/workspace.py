@@ -116,6 +116,16 @@ class Places:
         return self.state / "predictions"
 
     @property
+    def ledger(self) -> Path:
+        """What work has cost, in files that are only added to."""
+        return self.state / "ledger"
+
+    @property
+    def alerts(self) -> Path:
+        """Open alarms, what waits to be sent, silences, and what was done about alarms."""
+        return self.state / "alerts"
+
+    @property
     def metrics(self) -> Path:
         """Small JSON files that DVC shows and compares."""
         return self.folder / "metrics"

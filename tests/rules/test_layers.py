@@ -16,7 +16,7 @@ validation
 workspace
 quarantine
 tuned
-config lineage
+config lineage ledger
 dvc embedded
 database
 scores_table
