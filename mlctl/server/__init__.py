@@ -7,6 +7,9 @@ inference   the Open Inference Protocol: JSON and binary tensors
 measures    what is counted, for Prometheus
 pages       the routes described: OpenAPI, and a page for people
 prediction_log   what was answered, one line a row
-app         the routes
+routes      the routes, a module a group
+variants    which release answers which row
+answering   rows to answers, behind every route
+app         the routes as one application
 process     the process: sockets, signals, workers, a new release
 """

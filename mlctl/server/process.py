@@ -23,6 +23,7 @@ import uvicorn
 
 from mlctl import online
 from mlctl.errors import ExternalError, IntegrityError, MlctlError
+from mlctl.server.answering import Answering
 from mlctl.server.answers import Answerer
 from mlctl.server.app import App
 from mlctl.server.lookups import Lookups
@@ -76,10 +77,12 @@ def serve(served: Served, now: Callable[[], datetime], tell: Callable[[str], Non
     several = "PROMETHEUS_MULTIPROC_DIR" in os.environ
     measures = Measures(served.name, several)
     log = None if options.log == "none" else PredictionLog(served.log, now, measures.lost)
-    app = App(served.name, options, log, measures, tell)
+    answering = Answering(served.name, options, log, measures, tell)
+    answering.take(answerer)
+    _look_up(answering, served, now, tell)
     listener = bound(served.host, served.port)
     config = uvicorn.Config(
-        app,
+        App(answering, tell),
         loop="uvloop",
         http="httptools",
         ws="none",
@@ -92,10 +95,8 @@ def serve(served: Served, now: Callable[[], datetime], tell: Callable[[str], Non
         backlog=_BACKLOG,
         timeout_keep_alive=_KEEP_ALIVE_S,
     )
-    server = _Server(config, app, options.drain_s, lambda: _watch(app, served, now, tell))
+    server = _Server(config, answering, options.drain_s, lambda: _watch(answering, served, now, tell))
     address = f"http://{served.host}:{listener.getsockname()[1]}"
-    app.take(answerer)
-    _look_up(app, served, now, tell)
     # what lives as long as the process is not looked through again and again for garbage
     gc.collect()
     gc.freeze()
@@ -157,9 +158,9 @@ def _options(answerer: Answerer) -> Options:
 class _Server(uvicorn.Server):
     """uvicorn, which on a signal would close connections on which a request may be on its way."""
 
-    def __init__(self, config: uvicorn.Config, app: App, drain_s: float, watch: Callable[[], Any]) -> None:
+    def __init__(self, config: uvicorn.Config, answering: Answering, drain_s: float, watch: Callable[[], Any]) -> None:
         super().__init__(config)
-        self._app, self._drain_s, self._watch = app, drain_s, watch
+        self._answering, self._drain_s, self._watch = answering, drain_s, watch
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -168,10 +169,10 @@ class _Server(uvicorn.Server):
         self._begin(self._watch())
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        if self._app.draining or sig == signal.SIGINT:
+        if self._answering.draining or sig == signal.SIGINT:
             super().handle_exit(sig, frame)
             return
-        self._app.draining = True
+        self._answering.draining = True
         self._loop.call_soon_threadsafe(lambda: self._begin(self._drain()))
 
     def _begin(self, act: Any) -> None:
@@ -195,7 +196,7 @@ def _idle(connection: Any) -> bool:
     return cycle is None or bool(cycle.response_complete)
 
 
-def _look_up(app: App, served: Served, now: Callable[[], datetime], tell: Callable[[str], None]) -> None:
+def _look_up(answering: Answering, served: Served, now: Callable[[], datetime], tell: Callable[[str], None]) -> None:
     """Takes the online store that is there.
 
     Raises:
@@ -205,14 +206,16 @@ def _look_up(app: App, served: Served, now: Callable[[], datetime], tell: Callab
     store = online.open_store(served.online, again)
     if store is None:
         return
-    if not app.fits(store):
-        why = f"it lacks features of the release {app.release}, or has them in another type"
+    if not answering.fits(store):
+        why = f"it lacks features of the release {answering.variants.release}, or has them in another type"
         raise IntegrityError.refused(str(served.online), why, again)
-    app.look_up(Lookups(store, now))
+    answering.lookups = Lookups(store, now)
     tell(f"{len(store):,} entities can be looked up as of {moment_text(store.as_of)} (generation {store.id})")
 
 
-async def _watch(app: App, served: Served, now: Callable[[], datetime], tell: Callable[[str], None]) -> None:
+async def _watch(
+    answering: Answering, served: Served, now: Callable[[], datetime], tell: Callable[[str], None]
+) -> None:
     """Looks for another release or store; a good one takes over, a bad one is told once and the last good goes on."""
     seen, stored = _stamp(served.release()), online.stamp(served.online)
     while True:
@@ -220,9 +223,9 @@ async def _watch(app: App, served: Served, now: Callable[[], datetime], tell: Ca
         if (latest := online.stamp(served.online)) != stored:
             stored = latest
             try:
-                _look_up(app, served, now, tell)
+                _look_up(answering, served, now, tell)
             except (MlctlError, OSError, ValueError, KeyError) as error:
-                app.refused()
+                answering.measures.refused_release()
                 tell(f"the new online store is not taken: {' '.join(str(error).split())}")
         try:
             folder = served.release()
@@ -232,12 +235,14 @@ async def _watch(app: App, served: Served, now: Callable[[], datetime], tell: Ca
             seen = found
             answerer = await asyncio.to_thread(Answerer.open, folder, served.next_step)
         except (MlctlError, OSError, ValueError) as error:
-            app.refused()
-            tell(f"the new release is not taken, {app.release} goes on answering: {' '.join(str(error).split())}")
+            answering.measures.refused_release()
+            tell(
+                f"the new release is not taken, {answering.variants.release} goes on answering: {' '.join(str(error).split())}"
+            )
             continue
-        if answerer.release.id != app.release:
-            tell(f"release {answerer.release.id} takes over from {app.release}")
-            app.take(answerer)
+        if answerer.release.id != answering.variants.release:
+            tell(f"release {answerer.release.id} takes over from {answering.variants.release}")
+            answering.take(answerer)
 
 
 def _stamp(folder: Path) -> tuple[Path, int, int] | None:
