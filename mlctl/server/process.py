@@ -236,9 +236,8 @@ async def _watch(
             answerer = await asyncio.to_thread(Answerer.open, folder, served.next_step)
         except (MlctlError, OSError, ValueError) as error:
             answering.measures.refused_release()
-            tell(
-                f"the new release is not taken, {answering.variants.release} goes on answering: {' '.join(str(error).split())}"
-            )
+            why = " ".join(str(error).split())
+            tell(f"the new release is not taken, {answering.variants.release} goes on answering: {why}")
             continue
         if answerer.release.id != answering.variants.release:
             tell(f"release {answerer.release.id} takes over from {answering.variants.release}")
