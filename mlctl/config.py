@@ -20,10 +20,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from mlctl import spec, tuned, validation
+from mlctl import rollout, spec, tuned, validation
 from mlctl.environment import REFERENCE, SECRET_KEYS, from_environment, is_secret, untouched
 from mlctl.errors import ConfigError, Fault, did_you_mean, listed
-from mlctl.files import canonical_json, sha256_of, sha256_of_file, write_text
+from mlctl.files import canonical_json, sha256_of, write_text
 from mlctl.strict_yaml import read_yaml, yaml_text
 from mlctl.workspace import Places
 
@@ -122,18 +122,18 @@ def write_params(places: Places, composed: Composed, waivers: Sequence[Mapping[s
     from mlctl.quarantine import digest
 
     head = f"# Written by `mlctl compose projects/{places.name}`; edit project.yaml instead.\n"
-    own = {"admitted": digest(places), "champion": _champion(places), "waivers": list(waivers), "mlctl": code()}
+    own = {
+        "admitted": digest(places),
+        "champion": rollout.read(places).champion,
+        "waivers": list(waivers),
+        "mlctl": code(),
+    }
     data = {**composed.mapping, **own}
     text = head + yaml_text(data)
     if places.params.is_file() and places.params.read_text(encoding="utf-8") == text:
         return False
     write_text(places.params, text)
     return True
-
-
-def _champion(places: Places) -> str:
-    """A digest of champion.json, which `mlctl promote` writes; empty when there is none."""
-    return sha256_of_file(places.champion)[:16] if places.champion.is_file() else ""
 
 
 def read_params(places: Places) -> spec.Project:

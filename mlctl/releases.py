@@ -1,23 +1,22 @@
 """The champion: the release that every other one is held against, kept in the project's folder and in git's sight.
 
-  projects/NAME/champion.json        which release it is; a change of it is a change in git
+  projects/NAME/rollout.flagd.json   which release it is (`mlctl/rollout/`); a change of it is a change in git
   projects/NAME/releases/ID/         the sealed folder; git holds its pointer `ID.dvc`, DVC its bytes
 
-Promoting copies the release that `package` sealed, opens the copy, hands it to DVC and then replaces `champion.json` in
-one rename: whoever reads it sees the old champion or the new one. The same promotion twice changes nothing.
+Promoting copies the release that `package` sealed, opens the copy, hands it to DVC and then changes the rollout in one
+rename: whoever reads it sees the old champion or the new one. The same promotion twice changes nothing.
 """
 
 from __future__ import annotations
 
 import shutil
-from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-from mlctl import dvc
-from mlctl.files import lock, read_json, write_bytes, write_json
+from mlctl import dvc, rollout
+from mlctl.files import lock, write_bytes
 from mlctl.release import Release, open_release, read_manifest
-from mlctl.times import moment_text
+from mlctl.rollout import Note, Traffic
 from mlctl.workspace import Places
 
 CHAMPION: Final = "champion"
@@ -28,18 +27,16 @@ def champion_id(places: Places) -> str:
     """The champion's id; empty when there is none.
 
     Raises:
-        IntegrityError: champion.json cannot be read.
+        IntegrityError: The rollout cannot be read.
     """
-    if not places.champion.is_file():
-        return ""
-    return str(read_json(places.champion, f"mlctl promote projects/{places.name}")["release"])
+    return rollout.read(places).champion
 
 
 def to_serve(places: Places) -> Path:
     """The folder of the release that answers: the champion's, or the sealed one while nothing was promoted.
 
     Raises:
-        IntegrityError: champion.json cannot be read.
+        IntegrityError: The rollout cannot be read.
     """
     identity = champion_id(places)
     return places.releases / identity if identity else places.release
@@ -58,30 +55,37 @@ def open_champion(places: Places) -> Release | None:
     return open_release(folder, f"dvc checkout {folder.as_posix()}.dvc (or dvc pull)")
 
 
-def promote(places: Places, now: datetime) -> dict[str, Any]:
-    """Makes the sealed release the champion.
+def promote(places: Places, note: Note) -> dict[str, Any]:
+    """Makes the sealed release the champion; a trial that was running ends.
+
+    Args:
+        places: The project's paths.
+        note: By whose word, when and why.
 
     Returns:
-        What stands in champion.json, and `already` when it stood there before.
+        The champion, who was it before, and `already` when it was it before.
 
     Raises:
         IntegrityError: There is no release, or it is damaged.
-        ConflictError: Somebody else works on the project.
+        ConflictError: Somebody else works on the project, or promoted another release meanwhile.
         ExternalError: DVC or the disk.
     """
     again = f"mlctl run projects/{places.name}"
     with lock(places.lock, f"projects/{places.name}"):
         sealed = read_manifest(places.release, again)
-        identity, before = sealed["id"], champion_id(places)
-        if identity == before:
-            return {**read_json(places.champion), "already": True}
-        folder = places.releases / identity
-        _copied(places.release, folder)
-        open_release(folder, again)
-        dvc.add(folder.as_posix())
-        told = {"format_version": "1.0", "release": identity, "promoted_at": moment_text(now), "before": before or None}
-        write_json(places.champion, told)
-        return {**told, "already": False}
+        identity, found = sealed["id"], rollout.read(places)
+        if identity != found.champion:
+            folder = places.releases / identity
+            _copied(places.release, folder)
+            open_release(folder, again)
+            dvc.add(folder.as_posix())
+            rollout.change(places, found, Traffic(identity), note)
+        return {
+            "format_version": "1.0",
+            "release": identity,
+            "before": found.champion or None,
+            "already": identity == found.champion,
+        }
 
 
 def _copied(source: Path, target: Path) -> None:

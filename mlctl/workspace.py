@@ -96,9 +96,19 @@ class Places:
         return self.folder / "releases"
 
     @property
-    def champion(self) -> Path:
-        """Which release is the champion; need not exist."""
-        return self.folder / "champion.json"
+    def rollout(self) -> Path:
+        """Which release answers whom: champion, challenger, share; need not exist."""
+        return self.folder / "rollout.flagd.json"
+
+    @property
+    def rollout_history(self) -> Path:
+        """Every state of the rollout that there was; need not exist."""
+        return self.folder / "history.jsonl"
+
+    @property
+    def rollout_lock(self) -> Path:
+        """Held for the milliseconds in which the rollout is changed, also while another command works."""
+        return STATE / "locks" / f"{self.name}.rollout.lock"
 
     @property
     def history(self) -> Path:

@@ -12,6 +12,7 @@ import typer
 from mlctl.errors import ConfigError
 
 if TYPE_CHECKING:
+    from mlctl.rollout import Note
     from mlctl.workspace import Places
 
 app = typer.Typer(
@@ -36,6 +37,7 @@ Project = Annotated[str, typer.Argument(metavar="PROJECT", help="projects/NAME, 
 Projects = Annotated[
     list[str] | None, typer.Argument(metavar="[PROJECT]...", help="default: every project of the workspace")
 ]
+Why = Annotated[str, typer.Option("--why", help="the reason, for the history")]
 AsJson = Annotated[bool, typer.Option("--json", help="data as JSON on stdout")]
 state: dict[str, Any] = {"json": False}
 """Whether the command's reader asked for JSON; an error is then told as JSON too."""
@@ -82,6 +84,19 @@ def only_project() -> Places | None:
 def present() -> datetime:
     """The present, in UTC: the one place that reads the clock."""
     return datetime.now(UTC)
+
+
+def note(why: str, **evidence: Any) -> Note:
+    """What the history keeps of a change: who typed it, when, why, and what it rests on."""
+    import getpass
+    import socket
+
+    from mlctl import git
+    from mlctl.rollout import Note
+
+    name, address = ((git.said("config", key) or "").strip() for key in ("user.name", "user.email"))
+    by = f"{name} <{address}>" if address else f"{getpass.getuser()}@{socket.gethostname()}"
+    return Note(by, present(), why, evidence)
 
 
 def moment_of(option: str, text: str | None) -> datetime | None:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from mlctl.cli._app import AsJson, Project, app, enter, exit_with, moment_of, present
+from mlctl.cli._app import AsJson, Project, Why, app, enter, exit_with, moment_of, note, present
 from mlctl.errors import EXIT_REFUSED, ConfigError, IntegrityError
 
 
@@ -101,11 +101,11 @@ def rollback(
 
 
 @app.command(rich_help_panel="Work")
-def promote(project: Project, json: AsJson = False) -> None:
+def promote(project: Project, why: Why = "", json: AsJson = False) -> None:
     """Make the sealed release the champion, which the gate holds every later one against."""
     from mlctl import console, releases
 
-    promoted = releases.promote(enter(project, json), present())
+    promoted = releases.promote(enter(project, json), note(why or "promoted"))
     if json:
         console.json_data(promoted)
         return

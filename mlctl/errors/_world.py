@@ -21,6 +21,11 @@ class ConflictError(MlctlError):
             next_step="wait for it to end, then run the same command again",
         )
 
+    @classmethod
+    def changed_first(cls, what: str, why: str, next_step: str) -> ConflictError:
+        """What was decided rests on a state that somebody else has changed since."""
+        return cls(f"somebody changed {what} first", why=why, next_step=next_step)
+
 
 class IntegrityError(MlctlError):
     """An artefact is missing, damaged or of another lineage (exit 6)."""

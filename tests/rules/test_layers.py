@@ -15,7 +15,7 @@ spec
 validation
 workspace
 quarantine
-tuned
+tuned rollout
 config lineage ledger
 dvc embedded
 database
