@@ -70,15 +70,10 @@ def promote(places: Places, note: Note) -> dict[str, Any]:
         ConflictError: Somebody else works on the project, or promoted another release meanwhile.
         ExternalError: DVC or the disk.
     """
-    again = f"mlctl run projects/{places.name}"
     with lock(places.lock, f"projects/{places.name}"):
-        sealed = read_manifest(places.release, again)
-        identity, found = sealed["id"], rollout.read(places)
+        found = rollout.read(places)
+        identity = keep(places)
         if identity != found.champion:
-            folder = places.releases / identity
-            _copied(places.release, folder)
-            open_release(folder, again)
-            dvc.add(folder.as_posix())
             rollout.change(places, found, Traffic(identity), note)
         return {
             "format_version": "1.0",
@@ -86,6 +81,25 @@ def promote(places: Places, note: Note) -> dict[str, Any]:
             "before": found.champion or None,
             "already": identity == found.champion,
         }
+
+
+def keep(places: Places) -> str:
+    """Keeps the sealed release in the project's folder, opened and with its DVC pointer, and gives its id.
+
+    The caller holds the project's lock.
+
+    Raises:
+        IntegrityError: There is no release, or it is damaged.
+        ExternalError: DVC or the disk.
+    """
+    again = f"mlctl run projects/{places.name}"
+    identity: str = read_manifest(places.release, again)["id"]
+    folder = places.releases / identity
+    if not folder.with_name(f"{identity}.dvc").is_file() or not (folder / "manifest.json").is_file():
+        _copied(places.release, folder)
+        open_release(folder, again)
+        dvc.add(folder.as_posix())
+    return identity
 
 
 def _copied(source: Path, target: Path) -> None:

@@ -1,7 +1,7 @@
 """The project as one frozen, fully typed record. `validation.read` makes it from YAML, or tells every fault.
 
 Sections, in the order the data flows: name about owner entity, sources, checks, features, label, split, model, metrics,
-cohorts, gate, serving, decide, refresh, probes, database.
+cohorts, gate, serving, decide, rollout, refresh, probes, database.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from mlctl.kinds import Record
 from mlctl.spec.deciding import Decide, Worth
 from mlctl.spec.learning import EncodingPolicy, Entity, Label, Probes, ProbeSeverity, Split, Task, Tune, label_options
 from mlctl.spec.places import NAME, Database, Refresh, holds_password
+from mlctl.spec.rolling import Guards, RolloutPolicy
 from mlctl.times import duration
 
 __all__ = [
@@ -25,11 +26,13 @@ __all__ = [
     "Decide",
     "EncodingPolicy",
     "Entity",
+    "Guards",
     "Label",
     "ProbeSeverity",
     "Probes",
     "Project",
     "Refresh",
+    "RolloutPolicy",
     "Split",
     "Task",
     "Tune",
@@ -71,6 +74,9 @@ class Project(Record):
     gate: dict[str, Rule] = Field(description="what a release must fulfil, by name")
     serving: Any = Field(description="how decisions reach their users")
     decide: Decide = Field(default_factory=Decide, description="from a score to a decision")
+    rollout: RolloutPolicy = Field(
+        default_factory=RolloutPolicy, description="how a challenger is tried, and comes to everybody"
+    )
     refresh: Refresh = Field(default_factory=Refresh, description="when the data is taken")
     probes: Probes = Field(default_factory=Probes, description="which leaks are looked for before anything learns")
     engine: Any = Field(default=None, description="what computes a history: mlctl backfill")

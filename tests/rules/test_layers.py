@@ -40,6 +40,7 @@ gates
 waivers
 release
 releases online
+ramp
 probes slices contributions
 serving
 server exports
