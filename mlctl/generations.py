@@ -12,26 +12,14 @@ dropped, and a key of another type would still need a new view.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
+from mlctl import views
 from mlctl.errors import ConflictError, ExternalError, IntegrityError
-from mlctl.files import sha256_of
-from mlctl.scores_table import (
-    COLUMNS,
-    PublishOrder,
-    check_ours,
-    check_storable,
-    replace_view,
-    shows,
-    verify,
-    where,
-    write,
-)
+from mlctl.scores_table import COLUMNS, PublishOrder, check_storable, replace_view, verify, write
 from mlctl.times import moment_text
 
 if TYPE_CHECKING:
@@ -43,7 +31,6 @@ if TYPE_CHECKING:
 
 __all__ = ["COLUMNS", "Generation", "PublishOrder", "back", "history", "live", "publish"]
 
-_SWAP_LOCK: Final = "250ms"
 _HISTORY: Final = "number, run_id, view_name, table_name, rows, release, as_of, published_at, status"
 
 _SETUP: Final = """
@@ -62,12 +49,6 @@ CREATE TABLE IF NOT EXISTS mlctl.generations (
     status text NOT NULL CHECK (status IN ('live', 'old', 'dropped'))
 );
 CREATE UNIQUE INDEX IF NOT EXISTS generations_live ON mlctl.generations (schema_name, project) WHERE status = 'live';
-"""
-
-_HOLDERS: Final = """
-SELECT string_agg(DISTINCT format('pid %%s of %%s (%%s)', pid, usename, application_name), ', ')
-FROM pg_locks JOIN pg_stat_activity USING (pid)
-WHERE relation = to_regclass(%s) AND granted AND pid <> pg_backend_pid()
 """
 
 
@@ -125,8 +106,8 @@ def history(connection: Connection, schema: str, project: str) -> list[Generatio
     select = sql.SQL(
         f"SELECT {_HISTORY} FROM mlctl.generations WHERE schema_name = %s AND project = %s ORDER BY number DESC"
     )
-    with _told(connection):
-        if not _exists(connection, "mlctl.generations"):
+    with views.told(connection):
+        if not views.exists(connection, "mlctl.generations"):
             return []
         return [_generation(schema, project, row) for row in connection.execute(select, (schema, project))]
 
@@ -153,8 +134,8 @@ def publish(connection: Connection, order: PublishOrder, scores: pl.DataFrame) -
     if not connection.autocommit:
         raise ValueError("publish needs a connection in autocommit mode")
     check_storable(order, scores)
-    with _told(connection):
-        _set_up(connection, order)
+    with views.told(connection):
+        views.set_up(connection, "mlctl.generations", _SETUP, order.schema)
         with connection.transaction():
             _hold(connection, order)
             known = _known(connection, order)
@@ -162,12 +143,13 @@ def publish(connection: Connection, order: PublishOrder, scores: pl.DataFrame) -
                 write(connection, order, scores)
             next_step = "publish with another run id" if known else "mlctl doctor; the live scores are untouched"
             verify(connection, order, scores, next_step)
-            if known is None or known.status != "live" or not shows(connection, order):
+            shown = views.shows(connection, order.quoted_view, order.quoted_table)
+            if known is None or known.status != "live" or not shown:
                 _swap(connection, order, scores.height, known)
         _retire(connection, order)
     published = live(connection, order.schema, order.project)
     if published is None:
-        raise ExternalError.database(where(connection), f"{order.schema}.{order.view} was taken away just now")
+        raise ExternalError.database(views.where(connection), f"{order.schema}.{order.view} was taken away just now")
     return published
 
 
@@ -179,42 +161,21 @@ def back(connection: Connection, order: PublishOrder) -> Generation:
         IntegrityError: Its table is gone.
         ExternalError: The database.
     """
-    with _told(connection), connection.transaction():
+    with views.told(connection), connection.transaction():
         _hold(connection, order)
         known = _known(connection, order)
         if known is None:
             raise IntegrityError.missing(f"mlctl.{order.table}", f"mlctl score projects/{order.project}")
-        if known.status != "live" or not shows(connection, order):
+        if known.status != "live" or not views.shows(connection, order.quoted_view, order.quoted_table):
             _swap(connection, order, known.rows, known)
     shown = live(connection, order.schema, order.project)
     if shown is None:
-        raise ExternalError.database(where(connection), f"{order.schema}.{order.view} was taken away just now")
+        raise ExternalError.database(views.where(connection), f"{order.schema}.{order.view} was taken away just now")
     return shown
 
 
-def _set_up(connection: Connection, order: PublishOrder) -> None:
-    """Makes what is missing; behind a lock, since two CREATE ... IF NOT EXISTS at once refuse each other."""
-    from psycopg import sql
-
-    ready = _exists(connection, "mlctl.generations")
-    found = connection.execute("SELECT FROM pg_namespace WHERE nspname = %s", (order.schema,)).fetchone()
-    if ready and found is not None:
-        return
-    with connection.transaction():
-        connection.execute("SELECT pg_advisory_xact_lock(%s)", (_key("mlctl"),))
-        if not ready:
-            connection.execute(_SETUP)
-        connection.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(order.schema)))
-
-
 def _hold(connection: Connection, order: PublishOrder) -> None:
-    """Locks the project until the transaction ends, which a killed process or a pooler cannot outlive."""
-    row = connection.execute(
-        "SELECT pg_try_advisory_xact_lock(%s)", (_key(f"mlctl {order.schema}.{order.project}"),)
-    ).fetchone()
-    if row != (True,):
-        place = f"{order.schema}.{order.view} in {where(connection)}"
-        raise ConflictError.held(f"the scores of {order.project}", place)
+    views.hold(connection, f"{order.schema}.{order.project}", f"the scores of {order.project}")
 
 
 def _known(connection: Connection, order: PublishOrder) -> Generation | None:
@@ -224,25 +185,19 @@ def _known(connection: Connection, order: PublishOrder) -> Generation | None:
     if known is not None and known.run_id != order.run_id:
         why = f"it holds the run {known.run_id}; the first 12 characters of run ids must differ"
         raise IntegrityError.refused(known.table, why, "publish with another run id")
-    return known if _exists(connection, order.quoted_table) else None
+    return known if views.exists(connection, order.quoted_table) else None
 
 
 def _swap(connection: Connection, order: PublishOrder, rows: int, known: Generation | None) -> None:
-    from psycopg import errors
+    published_before = live(connection, order.schema, order.project) is not None
+    views.check_ours(connection, order.schema, order.view, published_before)
 
-    check_ours(connection, order, live(connection, order.schema, order.project) is not None)
-    for attempt in range(order.swap_tries):
-        with suppress(errors.LockNotAvailable, errors.DeadlockDetected), connection.transaction():
-            connection.execute("SELECT set_config('lock_timeout', %s, true)", (_SWAP_LOCK,))
-            replace_view(connection, order)
-            if known is None or known.status != "live":
-                _record(connection, order, rows)
-            return
-        time.sleep(min(0.05 * 2**attempt, 1.0))
-    row = connection.execute(_HOLDERS, (order.quoted_view,)).fetchone()
-    holders = row[0] if row is not None else None
-    place = f"a transaction that has read it is still open: {holders or 'it has just ended'}"
-    raise ConflictError.held(f"{order.schema}.{order.view}", place)
+    def act() -> None:
+        replace_view(connection, order)
+        if known is None or known.status != "live":
+            _record(connection, order, rows)
+
+    views.swap(connection, order.quoted_view, order.swap_tries, act)
 
 
 def _record(connection: Connection, order: PublishOrder, rows: int) -> None:
@@ -266,7 +221,7 @@ def _retire(connection: Connection, order: PublishOrder) -> None:
     for table in tables[max(order.keep, 1) :]:
         with suppress(*busy), connection.transaction():
             _hold(connection, order)
-            connection.execute("SELECT set_config('lock_timeout', %s, true)", (_SWAP_LOCK,))
+            views.lock_briefly(connection)
             connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier("mlctl", table)))
             connection.execute("UPDATE mlctl.generations SET status = 'dropped' WHERE table_name = %s", (table,))
 
@@ -285,23 +240,3 @@ def _generation(schema: str, project: str, row: TupleRow) -> Generation:
         published_at=published_at.astimezone(UTC),
         status=status,
     )
-
-
-def _exists(connection: Connection, relation: str) -> bool:
-    return connection.execute("SELECT to_regclass(%s)::text", (relation,)).fetchone() != (None,)
-
-
-def _key(text: str) -> int:
-    return int.from_bytes(bytes.fromhex(sha256_of(text)[:16]), signed=True)
-
-
-@contextmanager
-def _told(connection: Connection) -> Iterator[None]:
-    import psycopg
-
-    place = where(connection)
-    try:
-        yield
-    except psycopg.Error as error:
-        why = error.diag.message_primary or " ".join(str(error).split())
-        raise ExternalError.database(place, why) from error

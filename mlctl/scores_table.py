@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
-from mlctl.errors import DataError, ExternalError, IntegrityError
+from mlctl import views
+from mlctl.errors import DataError, IntegrityError
 from mlctl.files import sha256_of
 
 if TYPE_CHECKING:
     import polars as pl
     import psycopg
-    from psycopg import sql
     from psycopg.rows import TupleRow
 
     Connection = psycopg.Connection[TupleRow]
@@ -25,7 +25,6 @@ COLUMNS: Final = (
 )
 
 _CHUNK_ROWS: Final = 200_000
-_IDENTIFIER_BYTES: Final = 63
 
 _OF_SHARES: Final = "score >= 0 AND score <= 1"
 _OF_NUMBERS: Final = "score > '-Infinity' AND score < 'Infinity'"
@@ -48,14 +47,6 @@ _OFTEN_CONSTANT: Final = {
     "scored_at": "timestamptz NOT NULL",
     "contributions": "text",
 }
-
-_SHOWN: Final = """
-SELECT EXISTS (
-    SELECT FROM pg_depend JOIN pg_rewrite ON pg_rewrite.oid = pg_depend.objid
-    WHERE pg_depend.classid = 'pg_rewrite'::regclass AND pg_rewrite.ev_class = to_regclass(%s)
-      AND pg_depend.refclassid = 'pg_class'::regclass AND pg_depend.refobjid = to_regclass(%s)
-)
-"""
 
 
 @dataclass(frozen=True)
@@ -95,19 +86,19 @@ class PublishOrder:
     def table(self) -> str:
         """Name of the table in the schema `mlctl`; another for each schema, within PostgreSQL's 63 bytes."""
         name = f"{self.view}_{self.run_id[:12]}"
-        if self.schema == "public" and len(name.encode()) <= _IDENTIFIER_BYTES:
+        if self.schema == "public" and len(name.encode()) <= views.IDENTIFIER_BYTES:
             return name
         return f"{self.project[:24]}_{sha256_of(f'{self.schema}.{self.project}')[:8]}_scores_{self.run_id[:12]}"
 
     @property
     def quoted_view(self) -> str:
         """Schema and name of the view as SQL writes them."""
-        return f"{_quoted(self.schema)}.{_quoted(self.view)}"
+        return views.quoted(self.schema, self.view)
 
     @property
     def quoted_table(self) -> str:
         """Schema and name of the table as SQL writes them."""
-        return f"mlctl.{_quoted(self.table)}"
+        return f"mlctl.{views.quoted(self.table)}"
 
 
 def check_storable(order: PublishOrder, scores: pl.DataFrame) -> None:
@@ -119,8 +110,8 @@ def check_storable(order: PublishOrder, scores: pl.DataFrame) -> None:
     import polars as pl
 
     found = []
-    if len(order.view.encode()) > _IDENTIFIER_BYTES:
-        found.append(f"the name of the view {order.view!r} is longer than {_IDENTIFIER_BYTES} bytes")
+    if len(order.view.encode()) > views.IDENTIFIER_BYTES:
+        found.append(f"the name of the view {order.view!r} is longer than {views.IDENTIFIER_BYTES} bytes")
     allowed = {order.entity, *COLUMNS}
     if order.entity in COLUMNS or not {order.entity, "score"} <= set(scores.columns) <= allowed:
         found.append(f"the columns are {scores.columns}; allowed are the key {order.entity!r} and {', '.join(COLUMNS)}")
@@ -247,53 +238,18 @@ def verify(connection: Connection, order: PublishOrder, scores: pl.DataFrame, ne
         raise IntegrityError.damaged(f"mlctl.{order.table}", told, str(found), next_step)
 
 
-def shows(connection: Connection, order: PublishOrder) -> bool:
-    """Whether the view is there and shows this table."""
-    names = (order.quoted_view, order.quoted_table)
-    return connection.execute(_SHOWN, names).fetchone() == (True,)
-
-
-def check_ours(connection: Connection, order: PublishOrder, published_before: bool) -> None:
-    """Refuses to replace what mlctl did not make.
-
-    Raises:
-        ExternalError: Something with the view's name exists that no publication of this project made.
-    """
-    asked = "SELECT relkind::text FROM pg_class WHERE oid = to_regclass(%s)"
-    row = connection.execute(asked, (order.quoted_view,)).fetchone()
-    if row is not None and not (published_before and row == ("v",)):
-        why = f"{order.schema}.{order.view} exists and is not a view that mlctl made; rename it, or set database.schema"
-        raise ExternalError.database(where(connection), why)
-
-
 def replace_view(connection: Connection, order: PublishOrder) -> None:
     """Lets the view show this table; who was allowed to read it still is.
 
     Raises:
         ExternalError: The key has another name or type than before, and other views build on the view.
     """
-    from psycopg import errors, sql
+    from psycopg import sql
 
-    view = sql.Identifier(order.schema, order.view)
     _complete(connection, order)
     columns = sql.SQL(", ").join(sql.Identifier(name) for name in (order.entity, *COLUMNS))
-    select = sql.SQL("VIEW {} AS SELECT {} FROM {}").format(view, columns, sql.Identifier("mlctl", order.table))
-    try:
-        with connection.transaction():
-            connection.execute(sql.SQL("CREATE OR REPLACE {}").format(select))
-        return
-    except errors.InvalidTableDefinition:
-        grants = _grants(connection, order)
-    try:
-        # the key has another name or type, which REPLACE refuses
-        connection.execute(sql.SQL("DROP VIEW {}").format(view))
-    except errors.DependentObjectsStillExist as error:
-        others = " ".join((error.diag.message_detail or "").split())
-        why = f"the key of {order.schema}.{order.view} has another name or type, and others build on it: {others}"
-        raise ExternalError.database(where(connection), why) from None
-    connection.execute(sql.SQL("CREATE {}").format(select))
-    for grant in grants:
-        connection.execute(grant)
+    select = sql.SQL("SELECT {} FROM {}").format(columns, sql.Identifier("mlctl", order.table))
+    views.show(connection, order.schema, order.view, select)
 
 
 def _complete(connection: Connection, order: PublishOrder) -> None:
@@ -304,30 +260,3 @@ def _complete(connection: Connection, order: PublishOrder) -> None:
     if connection.execute(asked, (order.quoted_table,)).fetchone() is None:
         table = sql.Identifier("mlctl", order.table)
         connection.execute(sql.SQL("ALTER TABLE {} ADD COLUMN contributions text").format(table))
-
-
-def _grants(connection: Connection, order: PublishOrder) -> list[sql.Composed]:
-    """What others were allowed on the view, to be said again after it is made anew."""
-    from psycopg import sql
-
-    asked = (
-        "SELECT coalesce(rolname, ''), privilege_type FROM pg_class, aclexplode(relacl) AS one "
-        "LEFT JOIN pg_roles ON pg_roles.oid = grantee "
-        "WHERE pg_class.oid = to_regclass(%s) AND grantee <> relowner ORDER BY 1, 2"
-    )
-    view = sql.Identifier(order.schema, order.view)
-    rows = connection.execute(asked, (order.quoted_view,)).fetchall()
-    grant = sql.SQL("GRANT {} ON {} TO {}")
-    return [
-        grant.format(sql.SQL(privilege), view, sql.Identifier(role) if role else sql.SQL("PUBLIC"))
-        for role, privilege in rows
-    ]
-
-
-def where(connection: Connection) -> str:
-    """The database for a message: host, port and name."""
-    return f"{connection.info.host}:{connection.info.port}/{connection.info.dbname}"
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'

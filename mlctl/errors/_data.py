@@ -182,6 +182,16 @@ class DataError(MlctlError):
         return cls(f"there are no rows in {what}", where="split", why=why, next_step=next_step)
 
     @classmethod
+    def bad_vectors(cls, findings: Sequence[str]) -> DataError:
+        """Items or vectors that no index can hold; the live one is untouched."""
+        return cls(
+            "the vectors cannot be indexed",
+            where="the index",
+            why=" | ".join(findings),
+            next_step="mend what makes them, then run the same command again; the index that answers is untouched",
+        )
+
+    @classmethod
     def infinite(cls, columns: Sequence[str], rows: int) -> DataError:
         """Training rows that hold infinities, which no model can learn from."""
         why = f"{rows} rows hold an infinity, in {listed(columns)}; missing values must be null, not infinite"

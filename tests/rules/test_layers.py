@@ -18,14 +18,14 @@ quarantine
 tuned rollout
 config lineage ledger
 dvc embedded
-database
+database views
 scores_table
 generations
 sources checks features models metrics
 events tree_tables
 snapshot guesses
 windows plan intervals runtime schema_drift profile curves
-joins plots
+joins plots index
 questions
 discovery
 drafting
