@@ -32,6 +32,7 @@ GROUPS: Final = {
     "metrics": "binary",
     "gate": "default",
     "serving": "batch",
+    "monitors": "default",
     "engine": "local",
     "database": "embedded",
 }

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Severity = Literal["fail", "quarantine", "repair", "warn"]
+WatchSeverity = Literal["alarm", "warn", "note"]
 
 
 @dataclass(frozen=True)
@@ -14,8 +15,9 @@ class Finding:
     """One thing that a rule found.
 
     Attributes:
-        severity: `fail` stops the run, `quarantine` sets the rows aside, `repair` mends them, `warn` only
-            tells.
+        severity: Of checks and gates: `fail` stops the run, `quarantine` sets the rows aside, `repair` mends them,
+            `warn` only tells. Of monitors: `alarm` ends with exit code 9 and sends alerts, `warn` only tells, `note`
+            says that something could not be judged.
         rule: The rule's reason code, `[a-z0-9_.]+`, such as `orders.amount_eur.max`.
         where: Table, column or artefact.
         value: What was found, for people.
@@ -25,9 +27,10 @@ class Finding:
         column: The column that `mended` is about; empty when rows are meant as a whole.
         mended: With severity `repair`: the new values of `column` in `rows`, in their order, as a Polars Series; None
             when the rows are dropped.
+        cause: What coincides with it and may be why, for people; empty where nothing is known.
     """
 
-    severity: Severity
+    severity: Severity | WatchSeverity
     rule: str
     where: str
     value: str
@@ -35,6 +38,7 @@ class Finding:
     rows: tuple[int, ...] = field(default=(), repr=False)
     column: str = ""
     mended: Any = field(default=None, repr=False, compare=False)
+    cause: str = ""
 
     def sentence(self) -> str:
         """The finding in one line.
@@ -46,6 +50,7 @@ class Finding:
 
     def record(self) -> dict[str, Any]:
         """The finding as JSON-ready data, with the count of rows in place of their positions."""
+        cause = {"cause": self.cause} if self.cause else {}
         return {
             "severity": self.severity,
             "rule": self.rule,
@@ -53,9 +58,10 @@ class Finding:
             "value": self.value,
             "limit": self.limit,
             "rows": len(self.rows),
+            **cause,
         }
 
 
-def of_severity(findings: Iterable[Finding], severity: Severity) -> tuple[Finding, ...]:
+def of_severity(findings: Iterable[Finding], severity: Severity | WatchSeverity) -> tuple[Finding, ...]:
     """The findings of one severity, in their order."""
     return tuple(finding for finding in findings if finding.severity == severity)

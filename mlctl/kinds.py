@@ -23,7 +23,7 @@ from pydantic import BaseModel, ConfigDict
 
 from mlctl.errors import ConfigError
 
-SEAMS: Final = ("sources", "checks", "features", "models", "metrics", "serving", "engines")
+SEAMS: Final = ("sources", "checks", "features", "models", "metrics", "serving", "engines", "monitors")
 
 
 class Record(BaseModel):

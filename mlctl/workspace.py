@@ -136,6 +136,21 @@ class Places:
         return self.state / "alerts"
 
     @property
+    def sketches(self) -> Path:
+        """Sketches of what was scored, a file a day and origin, and the baselines that they were counted by."""
+        return self.state / "sketches"
+
+    @property
+    def scored(self) -> Path:
+        """Scores of batches, kept until their labels are known."""
+        return self.state / "scored"
+
+    @property
+    def watched(self) -> Path:
+        """What the monitors observed, a file a day."""
+        return self.state / "watched"
+
+    @property
     def metrics(self) -> Path:
         """Small JSON files that DVC shows and compares."""
         return self.folder / "metrics"

@@ -1,7 +1,7 @@
 """The project as one frozen, fully typed record. `validation.read` makes it from YAML, or tells every fault.
 
 Sections, in the order the data flows: name about owner entity, sources, checks, features, label, split, model, metrics,
-cohorts, gate, serving, decide, rollout, refresh, probes, database.
+cohorts, gate, serving, decide, rollout, monitors, baseline, refresh, probes, database.
 """
 
 from __future__ import annotations
@@ -16,12 +16,14 @@ from mlctl.spec.deciding import Decide, Worth
 from mlctl.spec.learning import EncodingPolicy, Entity, Label, Probes, ProbeSeverity, Split, Task, Tune, label_options
 from mlctl.spec.places import NAME, Database, Refresh, holds_password
 from mlctl.spec.rolling import Guards, RolloutPolicy
+from mlctl.spec.watching import Baseline
 from mlctl.times import duration
 
 __all__ = [
     "KIND_SECTIONS",
     "NAME",
     "ONE_KIND",
+    "Baseline",
     "Database",
     "Decide",
     "EncodingPolicy",
@@ -43,7 +45,7 @@ __all__ = [
 
 ONE_KIND: Final = {"model": "models", "serving": "serving", "engine": "engines"}
 """Sections that are of one kind, and their seam."""
-KIND_SECTIONS: Final = {"sources": "sources", "checks": "checks", "features": "features", "metrics": "metrics"}
+KIND_SECTIONS: Final = {name: name for name in ("sources", "checks", "features", "metrics", "monitors")}
 """Sections that hold named entries of kinds, and their seam."""
 
 
@@ -77,6 +79,8 @@ class Project(Record):
     rollout: RolloutPolicy = Field(
         default_factory=RolloutPolicy, description="how a challenger is tried, and comes to everybody"
     )
+    monitors: dict[str, Any] = Field(default_factory=dict, description="what is watched every day, by name")
+    baseline: Baseline = Field(default_factory=Baseline, description="what monitors hold a day against")
     refresh: Refresh = Field(default_factory=Refresh, description="when the data is taken")
     probes: Probes = Field(default_factory=Probes, description="which leaks are looked for before anything learns")
     engine: Any = Field(default=None, description="what computes a history: mlctl backfill")

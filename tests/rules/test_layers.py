@@ -34,8 +34,8 @@ compute impact
 partition encoding splits calibration policy ladder shapley
 fitting dependence
 tiles
-history engines
-decide comparisons
+history engines outcomes sketches
+decide comparisons monitors
 gates
 waivers
 release
@@ -48,12 +48,12 @@ stages
 publishing
 materializing
 tuning reproduce parity flow backfill leakcheck freshness scaffold dictionary odcs explain doctor github gate_changes report
-odcs_draft
+odcs_draft watching
 console
 cli
 """.split("\n")
 ROW_OF = {name: index for index, row in enumerate(ROWS) for name in row.split()}
-SEAMS = {"sources", "checks", "features", "models", "metrics", "serving", "engines"}
+SEAMS = {"sources", "checks", "features", "models", "metrics", "serving", "engines", "monitors"}
 FILES = sorted((ROOT / "mlctl").rglob("*.py"))
 # config asks lineage for the digest of the code when it writes params.yaml; both stand below `workspace`
 ALLOWED = {("config", "lineage")}

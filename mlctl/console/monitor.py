@@ -1,0 +1,46 @@
+"""What monitors found, for people."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from mlctl import console
+from mlctl.errors import listed
+
+if TYPE_CHECKING:
+    from mlctl.watching.watch import Report, WatchedDay
+
+_MARKS = {"alarm": "ALARM", "warn": "warn", "note": "note", "ok": "ok"}
+
+
+def monitored(report: Report) -> None:
+    """One day in full; of several, a line for each that is not quiet, then how many were."""
+    from mlctl.watching.watch import verdict
+
+    if len(report.days) == 1:
+        _day(report.days[0])
+        return
+    quiet = 0
+    for day in report.days:
+        if verdict(day.findings) in ("alarm", "warn"):
+            _day(day)
+        else:
+            quiet += 1
+    console.words(f"  monitor   {len(report.days)} days, {quiet} of them quiet")
+
+
+def _day(day: WatchedDay) -> None:
+    who = f" by {listed(day.releases, 3)}" if day.releases else ""
+    console.data(f"{day.day}  {day.rows:,} rows scored{who}")
+    for observation in day.observations:
+        if not observation.findings:
+            console.data(f"  {'ok':<6} {observation.monitor}: {_watched(observation)}")
+        for finding in observation.findings:
+            console.data(console.printable(f"  {_MARKS[finding.severity]:<6} {finding.sentence()}"))
+            if finding.cause:
+                console.data(console.printable(f"         why: {finding.cause}"))
+
+
+def _watched(observation: Any) -> str:
+    count = len(observation.measured)
+    return f"{count:,} numbers as they should be" if count else "nothing to watch"

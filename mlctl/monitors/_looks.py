@@ -1,0 +1,55 @@
+"""What the shift of a column looks like, in words: another unit, an empty column, a lost or a new value."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Final
+
+from mlctl.sketches import Baseline, Sketch
+from mlctl.sketches.statistics import DEVIATION, MEAN, NULLS, OTHERS
+
+_UNITS: Final = (10.0, 100.0, 1000.0, 1e6, 60.0, 3600.0, 24.0, 2.54, 1.609344, 2.20462, 0.3048)
+_NEAR: Final = 0.15
+"""How far the logarithm of a ratio may lie from a unit's."""
+
+
+def looks_like(
+    what: str, sketch: Sketch, baseline: Baseline, column: str, found: Mapping[str, tuple[float, float]]
+) -> str:
+    """What it looks like; empty where it looks like nothing known.
+
+    Args:
+        what: The statistic that moved.
+        sketch: The column's day.
+        baseline: What training saw.
+        column: The column.
+        found: Every statistic of the day.
+    """
+    if not sketch.known:
+        return "the column came empty"
+    if baseline.shapes[column].kind == "category":
+        return _value(what, sketch)
+    return "" if what == NULLS else _unit(sketch, baseline, column, found)
+
+
+def _value(what: str, sketch: Sketch) -> str:
+    if what == OTHERS and sketch.new:
+        return f"values that training did not tell apart: {', '.join(list(sketch.new)[:3])}"
+    return ""
+
+
+def _unit(sketch: Sketch, baseline: Baseline, column: str, found: Mapping[str, tuple[float, float]]) -> str:
+    shape, whole = baseline.shapes[column], baseline.whole.columns[column]
+    before, deviation = whole.mean(shape), whole.deviation(shape)
+    if MEAN not in found or DEVIATION not in found or not before or not deviation:
+        return ""
+    grown = found[MEAN][0] / before
+    if grown <= 0:
+        return ""
+    for unit in _UNITS:
+        for ratio, words in ((unit, f"times {unit:g}"), (1 / unit, f"divided by {unit:g}")):
+            of_spread = abs(math.log(found[DEVIATION][0] / deviation / ratio))
+            if abs(math.log(grown / ratio)) < _NEAR and of_spread < 2 * _NEAR:
+                return f"all values look {words}: another unit?"
+    return ""

@@ -1,0 +1,148 @@
+"""Sketches on disk: one small file for each day and origin, and the baselines that they were counted by.
+
+  sketches/baselines/ID.json           a baseline; ID is the hash of its content
+  sketches/DAY.batch.RUN.json          what one run of `mlctl score` scored on that day
+  sketches/DAY.online.SEGMENT.json     what a server answered on that day, one file for each segment of its log
+
+Of several batches of one day the one that was scored last counts; segments add up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from mlctl.errors import IntegrityError
+from mlctl.files import write_bytes, write_text
+from mlctl.sketches import Baseline, Sheet, added_up, of_record
+from mlctl.times import moment_text
+from mlctl.workspace import Places
+
+FORMAT: Final = "1.0"
+BASELINE: Final = "baseline.json"
+"""Its name in a release's folder."""
+
+
+@dataclass(frozen=True)
+class Watched:
+    """What was scored on one day by one baseline's releases.
+
+    Attributes:
+        sheet: Its sketches.
+        baseline: Id of the baseline that they were counted by.
+        releases: The releases that scored, sorted.
+    """
+
+    sheet: Sheet
+    baseline: str
+    releases: tuple[str, ...]
+
+
+def keep(places: Places, baseline: Baseline, sheet: Sheet, told: Mapping[str, Any]) -> None:
+    """Writes a sheet, and the baseline by which it was counted where that is not there yet.
+
+    Args:
+        places: The project's paths.
+        baseline: Counted the sheet.
+        sheet: The sketches.
+        told: `day` (a date), `origin` (`batch` or `online`), `name` (run or segment), `release`, `scored_at`.
+
+    Raises:
+        ExternalError: The disk.
+    """
+    import orjson
+
+    kept = places.sketches / "baselines" / f"{baseline.id}.json"
+    if not kept.is_file():
+        write_text(kept, baseline.text())
+    record = {
+        "format_version": FORMAT,
+        "release": told["release"],
+        "baseline": baseline.id,
+        "scored_at": moment_text(told["scored_at"]),
+        "sheet": sheet.record(),
+    }
+    name = f"{told['day']}.{told['origin']}.{told['name']}.json"
+    write_bytes(places.sketches / name, orjson.dumps(record) + b"\n")
+
+
+def days(places: Places) -> list[date]:
+    """The days of which there are sketches, sorted."""
+    return sorted({date.fromisoformat(path.name[:10]) for path in places.sketches.glob("*.json")})
+
+
+def read(places: Places, first: date, last: date) -> dict[date, Watched]:
+    """What was scored on each day of a stretch, both ends included; a day of several baselines shows the latest one.
+
+    Raises:
+        IntegrityError: A file is damaged or of another format.
+    """
+    by_day: dict[date, list[tuple[str, dict[str, Any]]]] = {}
+    for path in sorted(places.sketches.glob("*.json")):
+        day, origin, _ = path.name.split(".", 2)
+        if first.isoformat() <= day <= last.isoformat():
+            by_day.setdefault(date.fromisoformat(day), []).append((origin, _record(path)))
+    return {day: _together(told) for day, told in by_day.items()}
+
+
+def _record(path: Path) -> dict[str, Any]:
+    import orjson
+
+    try:
+        told: dict[str, Any] = orjson.loads(path.read_bytes())
+    except orjson.JSONDecodeError as error:
+        raise IntegrityError.refused(
+            str(path), f"it is not JSON: {error}", f"rm {path}; it is then not watched"
+        ) from error
+    if told.get("format_version") != FORMAT:
+        why = f"its format is {told.get('format_version')}, this mlctl reads {FORMAT}"
+        raise IntegrityError.refused(str(path), why, f"rm {path}; it is then not watched")
+    return told
+
+
+def _together(told: list[tuple[str, dict[str, Any]]]) -> Watched:
+    latest = max((record for _, record in told), key=lambda record: record["scored_at"])["baseline"]
+    ours = [(origin, record) for origin, record in told if record["baseline"] == latest]
+    batches = sorted((r for origin, r in ours if origin == "batch"), key=lambda record: record["scored_at"])[-1:]
+    counted = [*batches, *(record for origin, record in ours if origin == "online")]
+    sheet = added_up(Sheet.of_record(record["sheet"]) for record in counted) or Sheet(0, {})
+    return Watched(sheet, latest, tuple(sorted({record["release"] for record in counted})))
+
+
+def baseline(places: Places, identity: str) -> Baseline:
+    """A baseline that sketches were counted by.
+
+    Raises:
+        IntegrityError: It is missing, or not what its id says.
+    """
+    import orjson
+
+    path = places.sketches / "baselines" / f"{identity}.json"
+    again = f"mlctl score projects/{places.name}"
+    if not path.is_file():
+        raise IntegrityError.missing(str(path), again)
+    try:
+        found = of_record(orjson.loads(path.read_bytes()), str(path))
+    except (ValueError, KeyError, TypeError) as error:
+        raise IntegrityError.refused(str(path), f"it cannot be read: {error}", again) from error
+    if found.id != identity:
+        raise IntegrityError.damaged(str(path), identity, found.id, f"remove it, then {again}")
+    return found
+
+
+def sealed(folder: Path) -> Baseline | None:
+    """The baseline that a release was sealed with; None where it is of an older mlctl."""
+    import orjson
+
+    path = folder / BASELINE
+    return of_record(orjson.loads(path.read_bytes()), str(path)) if path.is_file() else None
+
+
+def end_of(day: date) -> datetime:
+    """The first moment behind a day, UTC."""
+    from datetime import UTC, time, timedelta
+
+    return datetime.combine(day + timedelta(days=1), time(), UTC)

@@ -1,0 +1,215 @@
+"""The monitors of a project over days: the window of each day, what they found, and the record of it.
+
+The record (`format_version` 1.0) is what alerts and reports read:
+
+  project
+  days      one entry a day: day, rows, releases, verdict, causes, and by monitor its kind, verdict and findings
+            (severity, rule, where, value, limit, cause), the gravest first
+  series    one entry for each monitor, statistic and place: points of day, value, expected, low, high
+
+A verdict is `alarm`, `warn`, `note` (something could not be judged) or `ok`. The same days give the same record, and
+each day's entry is also kept as `watched/DAY.json`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any, Final
+
+from mlctl import freshness, kinds, snapshot
+from mlctl.files import write_json
+from mlctl.findings import Finding
+from mlctl.monitors import Measured, Window
+from mlctl.sketches import Baseline
+from mlctl.spec import Project
+from mlctl.watching import causes, shelf
+from mlctl.workspace import Places
+
+FORMAT: Final = "1.0"
+_VERDICTS: Final = ("alarm", "warn", "note")
+_MEMORY: Final = timedelta(days=60)
+"""How far back a window knows the sketches of days before."""
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What one monitor found on one day.
+
+    Attributes:
+        monitor: Its name in YAML.
+        kind: Its kind.
+        runbook: What whoever is woken should do, by YAML.
+        findings: What is not as it should be, the gravest first; the rule begins with the monitor's name.
+        measured: The numbers that it watched.
+    """
+
+    monitor: str
+    kind: str
+    runbook: str
+    findings: tuple[Finding, ...]
+    measured: tuple[Measured, ...]
+
+    @property
+    def verdict(self) -> str:
+        """`alarm`, `warn`, `note` or `ok`."""
+        return verdict(self.findings)
+
+    def record(self) -> dict[str, Any]:
+        """The observation as JSON-ready data, without its numbers."""
+        findings = [finding.record() for finding in self.findings]
+        return {"kind": self.kind, "verdict": self.verdict, "runbook": self.runbook, "findings": findings}
+
+
+@dataclass(frozen=True)
+class WatchedDay:
+    """What the monitors found on one day.
+
+    Attributes:
+        day: Which.
+        rows: Rows that were scored.
+        releases: Who scored them.
+        causes: What coincides.
+        observations: What each monitor found, in the YAML's order.
+    """
+
+    day: date
+    rows: int
+    releases: tuple[str, ...]
+    causes: tuple[str, ...]
+    observations: tuple[Observation, ...]
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """Every finding of the day."""
+        return tuple(finding for observation in self.observations for finding in observation.findings)
+
+    def record(self) -> dict[str, Any]:
+        """The day as JSON-ready data."""
+        return {
+            "day": self.day.isoformat(),
+            "rows": self.rows,
+            "releases": list(self.releases),
+            "verdict": verdict(self.findings),
+            "causes": list(self.causes),
+            "monitors": {observation.monitor: observation.record() for observation in self.observations},
+        }
+
+
+@dataclass(frozen=True)
+class Report:
+    """What the monitors of a project found, day by day."""
+
+    project: str
+    days: tuple[WatchedDay, ...]
+
+    @property
+    def alarmed(self) -> bool:
+        """Whether any day has an alarm."""
+        return any(finding.severity == "alarm" for day in self.days for finding in day.findings)
+
+    def series(self) -> list[dict[str, Any]]:
+        """The numbers over the days, one series for each monitor, statistic and place."""
+        found: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
+        for day in self.days:
+            for observation in day.observations:
+                for one in observation.measured:
+                    point = {"day": day.day.isoformat(), **one.record()}
+                    key = (observation.monitor, point.pop("what"), point.pop("where"))
+                    found.setdefault(key, []).append(point)
+        return [
+            {"monitor": monitor, "what": what, "where": where, "points": points}
+            for (monitor, what, where), points in found.items()
+        ]
+
+    def record(self) -> dict[str, Any]:
+        """The report as JSON-ready data."""
+        days = [day.record() for day in self.days]
+        return {"format_version": FORMAT, "project": self.project, "days": days, "series": self.series()}
+
+
+def verdict(findings: Sequence[Finding]) -> str:
+    """The gravest severity among findings; `ok` where there are none."""
+    told = {finding.severity for finding in findings}
+    return next((severity for severity in _VERDICTS if severity in told), "ok")
+
+
+def watch(places: Places, project: Project, first: date | None, last: date | None, now: datetime) -> Report:
+    """Runs every monitor over days, and writes each day down.
+
+    Args:
+        places: The project's paths.
+        project: Its `monitors:`.
+        first: The first day; None: the last day alone.
+        last: The last day; None: the latest of which there are sketches, or the present day.
+        now: The present moment; a past day is judged by what was known at its end.
+
+    Raises:
+        IntegrityError: Sketches, baseline or snapshot are damaged.
+        DataError: A label cannot be computed.
+        ExternalError: The disk.
+    """
+    known = [day for day in shelf.days(places) if day <= now.date()]
+    end = last or (known[-1] if known else now.date())
+    begin = first or end
+    watched = shelf.read(places, begin - _MEMORY, end)
+    baselines: dict[str, Baseline] = {}
+    days = []
+    for offset in range((end - begin).days + 1):
+        day = begin + timedelta(days=offset)
+        window = _window(places, project, day, watched, now)
+        of_day = watched.get(day)
+        baseline = None if of_day is None else _baseline(places, of_day.baseline, baselines)
+        observations = tuple(_observed(name, options, window, baseline) for name, options in project.monitors.items())
+        releases = () if of_day is None else of_day.releases
+        rows = 0 if of_day is None else of_day.sheet.rows
+        days.append(WatchedDay(day, rows, releases, window.causes, observations))
+    for watched_day in days:
+        write_json(places.watched / f"{watched_day.day}.json", {"format_version": FORMAT, **watched_day.record()})
+    return Report(places.name, tuple(days))
+
+
+def _baseline(places: Places, identity: str, read: dict[str, Baseline]) -> Baseline:
+    if identity not in read:
+        read[identity] = shelf.baseline(places, identity)
+    return read[identity]
+
+
+def _observed(name: str, options: Any, window: Window, baseline: Baseline | None) -> Observation:
+    from dataclasses import replace
+
+    kind = kinds.load("monitors", options.kind)
+    findings = [replace(found, rule=f"{name}.{found.rule}") for found in kind.observe(options, window, baseline)]
+    measured = kind.measure(options, window, baseline)
+    return Observation(name, options.kind, options.runbook, tuple(findings), tuple(measured))
+
+
+def _window(
+    places: Places, project: Project, day: date, watched: Mapping[date, shelf.Watched], now: datetime
+) -> Window:
+    of_day = watched.get(day)
+    baseline = None if of_day is None else of_day.baseline
+    earlier = {
+        other: found.sheet
+        for other, found in watched.items()
+        if day - _MEMORY <= other < day and (baseline is None or found.baseline == baseline)
+    }
+    until = min(now, shelf.end_of(day))
+    return Window(
+        day=day,
+        now=until,
+        sheet=None if of_day is None else of_day.sheet,
+        earlier=earlier,
+        facts=_facts(places, project, day, until),
+        causes=causes.causes(places, day, watched),
+    )
+
+
+def _facts(places: Places, project: Project, day: date, until: datetime) -> dict[str, Any]:
+    """What is known of the day beside sketches."""
+    found: dict[str, Any] = {}
+    taken = snapshot.read(places)
+    if taken is not None and taken.as_of <= until:
+        found["sources"] = freshness.freshness(places, project, until)
+    return found
