@@ -12,7 +12,7 @@ from mlctl import config, kinds
 from mlctl.environment import is_secret
 from mlctl.errors import ConfigError
 from mlctl.kinds import Record, describe
-from mlctl.spec import KIND_SECTIONS, ONE_KIND, Project
+from mlctl.spec import KIND_SECTIONS, OF_RANKING, ONE_KIND, Project
 from mlctl.workspace import Places
 
 INTERPOLATION: Final = {"type": "string", "pattern": r"^\$\{.*\}$"}
@@ -58,7 +58,7 @@ def schema() -> dict[str, Any]:
         "title": "mlctl project",
         "type": "object",
         "additionalProperties": False,
-        "required": ["entity", "sources", "features", "label"],
+        "required": ["entity", "sources", "label"],
         "properties": properties,
         "definitions": definitions,
     }
@@ -83,6 +83,9 @@ def _section_lines(section: str) -> list[str]:
         lines += [f"  {line}" for line in describe(record)] if record else []
     if seam in kinds.SEAMS:
         lines += [f"kinds: {', '.join(kinds.names(seam))} (mlctl explain {seam}.KIND)"]
+    if section in OF_RANKING:
+        theirs = OF_RANKING[section]
+        lines += [f"of a recommender: {', '.join(kinds.names(theirs))} (mlctl explain {theirs}.KIND)"]
     return lines
 
 
@@ -147,15 +150,9 @@ def _section_schema(name: str, info: Any, definitions: dict[str, Any]) -> dict[s
         found = TypeAdapter(info.annotation).json_schema(by_alias=True, ref_template="#/definitions/{model}")
         definitions.update(found.pop("$defs", {}))
         return {"description": info.description, **found}
-    variants = []
-    for kind in kinds.names(seam):
-        found = kinds.load(seam, kind).Options.model_json_schema(
-            by_alias=True, ref_template=f"#/definitions/{seam}_{kind}_{{model}}"
-        )
-        definitions.update({f"{seam}_{kind}_{inner}": value for inner, value in found.pop("$defs", {}).items()})
-        found["properties"]["kind"] = {"const": kind}
-        found["required"] = sorted({"kind", *found.get("required", [])})
-        variants.append(found)
+    variants = [_kind_schema(seam, kind, definitions) for kind in kinds.names(seam)]
+    if name in OF_RANKING:
+        variants += [_kind_schema(OF_RANKING[name], kind, definitions) for kind in kinds.names(OF_RANKING[name])]
     entry: dict[str, Any] = {"anyOf": variants}
     if name in KIND_SECTIONS:
         return {"description": info.description, "type": "object", "additionalProperties": entry}
@@ -164,6 +161,16 @@ def _section_schema(name: str, info: Any, definitions: dict[str, Any]) -> dict[s
         "description": info.description,
         "anyOf": [{"type": "string"}, *variants, {"type": "object", "not": {"required": ["kind"]}}],
     }
+
+
+def _kind_schema(seam: str, kind: str, definitions: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = kinds.load(seam, kind).Options.model_json_schema(
+        by_alias=True, ref_template=f"#/definitions/{seam}_{kind}_{{model}}"
+    )
+    definitions.update({f"{seam}_{kind}_{inner}": value for inner, value in found.pop("$defs", {}).items()})
+    found["properties"]["kind"] = {"const": kind}
+    found["required"] = sorted({"kind", *found.get("required", [])})
+    return found
 
 
 def _with_interpolation(node: Any) -> Any:

@@ -16,6 +16,8 @@ SHOWN: Final = ("cold_start", "low_confidence")
 """Groups that the evaluation makes by itself; a rule may name one of them, `each` leaves them out."""
 SHARES: Final = ("selection_share", "positive_share")
 """What groups are compared by besides metrics: who is decided `above`, and whose label is 1."""
+POPULARITY: Final = "popularity"
+"""The recommender that every other one must not lose to."""
 TIMED: Final = ("latency_ms", "seconds")
 """Measures that a clock gives; they differ from machine to machine and from run to run."""
 
@@ -118,3 +120,17 @@ class Rule(Record):
         if self.margin is None:
             return f"better than {self.better_than}"
         return f"not worse than {self.better_than} by more than {self.margin:.10g}"
+
+
+def always(metric: str) -> dict[str, Rule]:
+    """What every gate of a recommender asks, whatever its YAML says: not to lose to popularity, in no state of users.
+
+    A person may waive a refusal (`waivers.yaml`); nobody can leave the rules out.
+
+    Args:
+        metric: The project's first metric.
+    """
+    return {
+        "not_below_popularity": Rule(metric=metric, better_than=POPULARITY, margin=0.0),
+        "not_below_popularity_in_any_state": Rule(metric=metric, better_than=POPULARITY, cohort=EACH, min_rows=2),
+    }

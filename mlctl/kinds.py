@@ -23,7 +23,18 @@ from pydantic import BaseModel, ConfigDict
 
 from mlctl.errors import ConfigError
 
-SEAMS: Final = ("sources", "checks", "features", "models", "metrics", "serving", "engines", "monitors")
+SEAMS: Final = (
+    "sources",
+    "checks",
+    "features",
+    "models",
+    "recommenders",
+    "metrics",
+    "rankings",
+    "serving",
+    "engines",
+    "monitors",
+)
 
 
 class Record(BaseModel):

@@ -20,18 +20,17 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from mlctl import fitting, kinds, runtime, spec, validation
+from mlctl import fitting, kinds, runtime, sealed, spec, validation
 from mlctl.decide import Decider
 from mlctl.encoding import Encoding, encode
 from mlctl.errors import IntegrityError
-from mlctl.files import canonical_json, read_json, sha256_of, sha256_of_file, write_bytes, write_json
+from mlctl.files import canonical_json, read_json, sha256_of_file
 from mlctl.policy import Policy
 
 if TYPE_CHECKING:
     import numpy as np
     import polars as pl
 
-FORMAT: Final = 2
 FILES: Final = ("model.onnx", "project.json", "encoding.json", "golden.json", "card.md")
 COLD_FILES: Final = ("cold.onnx", "cold.encoding.json")
 TOLERANCE: Final = 1e-6
@@ -113,17 +112,7 @@ def seal(folder: Path, contents: Mapping[str, bytes | str], about: Mapping[str, 
         ExternalError: The folder cannot be written.
     """
     names = (*FILES, *(name for name in COLD_FILES if name in contents))
-    hashes = {name: sha256_of(contents[name]) for name in names}
-    identity = sha256_of(canonical_json(hashes))[:16]
-    (folder / "manifest.json").unlink(missing_ok=True)
-    for stale in set(COLD_FILES) - set(names):
-        (folder / stale).unlink(missing_ok=True)
-    for name in names:
-        data = contents[name]
-        write_bytes(folder / name, data.encode() if isinstance(data, str) else data)
-    manifest = {"format": FORMAT, "id": identity, "files": hashes, **about}
-    write_json(folder / "manifest.json", {**manifest, "seal": sha256_of(canonical_json(manifest))})
-    return identity
+    return sealed.seal(folder, {name: contents[name] for name in names}, about)
 
 
 def read_manifest(folder: Path, next_step: str) -> dict[str, Any]:
@@ -132,23 +121,10 @@ def read_manifest(folder: Path, next_step: str) -> dict[str, Any]:
     Raises:
         IntegrityError: A file is missing or changed.
     """
-    manifest = read_json(folder / "manifest.json", next_step)
-    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
-        raise IntegrityError.refused(
-            str(folder / "manifest.json"), f"it is not of format {FORMAT}, which this version reads", next_step
-        )
-    unsealed = {key: value for key, value in manifest.items() if key != "seal"}
-    sealed, found = str(manifest.get("seal")), sha256_of(canonical_json(unsealed))
-    if sealed != found or (folder / "manifest.json").read_text(encoding="utf-8") != canonical_json(manifest):
-        raise IntegrityError.damaged(str(folder / "manifest.json"), sealed, found, next_step)
-    for name in {**dict.fromkeys(FILES), **manifest["files"]}:
-        if name not in (*FILES, *COLD_FILES):
-            raise IntegrityError.refused(str(folder), f"it lists {name!r}, which is no file of a release", next_step)
-        found = sha256_of_file(folder / name)
-        if manifest["files"].get(name) != found:
-            raise IntegrityError.damaged(str(folder / name), str(manifest["files"].get(name)), found, next_step)
-    if sha256_of(canonical_json(manifest["files"]))[:16] != manifest["id"]:
-        raise IntegrityError.refused(str(folder), "its id is not the hash of its files", next_step)
+    manifest = sealed.read_manifest(folder, next_step, (*FILES, *COLD_FILES).__contains__)
+    for name in FILES:
+        if name not in manifest["files"]:
+            raise IntegrityError.damaged(str(folder / name), "None", sha256_of_file(folder / name), next_step)
     return manifest
 
 
@@ -177,8 +153,8 @@ def open_release(folder: Path, next_step: str) -> Release:
     asked = [(release.score(rows), golden["scores"])]
     if cold is not None:
         asked.append((cold.score(rows), golden["cold_scores"]))
-    for answers, sealed in asked:
-        wanted = np.asarray(sealed, dtype=np.float64)
+    for answers, told in asked:
+        wanted = np.asarray(told, dtype=np.float64)
         if not len(wanted) or answers.shape != wanted.shape:
             raise IntegrityError.refused(str(folder / "golden.json"), "rows and scores are not as many", next_step)
         differences = (np.abs(answers - wanted) / np.maximum(1.0, np.abs(wanted))).ravel()

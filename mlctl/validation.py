@@ -15,9 +15,9 @@ from pydantic import TypeAdapter, ValidationError
 
 from mlctl import kinds
 from mlctl.errors import ConfigError, Fault, did_you_mean, listed
-from mlctl.gate_rules import CHAMPION, EACH, SHARES, SHOWN
+from mlctl.gate_rules import CHAMPION, EACH, SHARES, SHOWN, always
 from mlctl.kinds import Record
-from mlctl.spec import KIND_SECTIONS, NAME, ONE_KIND, Project, label_options
+from mlctl.spec import INTERACTIONS, KIND_SECTIONS, NAME, OF_RANKING, ONE_KIND, Project, label_options
 from mlctl.times import duration
 
 
@@ -31,29 +31,32 @@ def read(mapping: Mapping[str, Any]) -> tuple[Project | None, list[Fault]]:
         if key not in known
     ]
     parts: dict[str, Any] = {}
+    label = mapping.get("label")
+    ranks = isinstance(label, Mapping) and label.get("kind") == INTERACTIONS
     for section in known:
-        parts[section] = _section(section, mapping.get(section), faults)
+        parts[section] = _section(section, mapping.get(section), ranks, faults)
     if not faults:
-        faults += _cross_faults(parts)
+        faults += _ranking_faults(parts) if ranks else _cross_faults(parts)
     if faults:
         return None, faults
     # every part is valid by now: building the whole only joins them
     return Project.model_construct(**parts), []
 
 
-def _section(section: str, value: Any, faults: list[Fault]) -> Any:
+def _section(section: str, value: Any, ranks: bool, faults: list[Fault]) -> Any:
     info = Project.model_fields[section]
     if value is None and section == "engine":
         value = {"kind": "local"}
     if value is None:
-        if info.is_required():
+        if info.is_required() or section == ("items" if ranks else "features"):
             faults.append(Fault(section, "is missing", hint=f"mlctl explain {section}"))
             return None
         return info.get_default(call_default_factory=True)
+    seam = OF_RANKING.get(section) if ranks else None
     if section in KIND_SECTIONS:
-        return _kind_entries(section, value, faults)
+        return _kind_entries(section, seam or KIND_SECTIONS[section], value, faults)
     if section in ONE_KIND:
-        return _kind_entry(ONE_KIND[section], section, value, faults)
+        return _kind_entry(seam or ONE_KIND[section], section, value, faults)
     try:
         return TypeAdapter[Any](info.annotation or Any).validate_python(value)
     except ValidationError as error:
@@ -61,7 +64,7 @@ def _section(section: str, value: Any, faults: list[Fault]) -> Any:
         return None
 
 
-def _kind_entries(section: str, value: Any, faults: list[Fault]) -> dict[str, Any]:
+def _kind_entries(section: str, seam: str, value: Any, faults: list[Fault]) -> dict[str, Any]:
     if not isinstance(value, Mapping):
         faults.append(Fault(section, f"must be a mapping of names, not {type(value).__name__}"))
         return {}
@@ -72,7 +75,7 @@ def _kind_entries(section: str, value: Any, faults: list[Fault]) -> dict[str, An
             faults.append(Fault(key, "a name is lower case letters, digits and _, and begins with a letter or _"))
             continue
         given = {**entry, "name": name} if section == "sources" and isinstance(entry, Mapping) else entry
-        entries[name] = _kind_entry(KIND_SECTIONS[section], key, given, faults)
+        entries[name] = _kind_entry(seam, key, given, faults)
     return entries
 
 
@@ -140,24 +143,10 @@ def _nested_record(annotation: Any) -> type[Record] | None:
 
 def _cross_faults(parts: Mapping[str, Any]) -> list[Fault]:
     """What only shows when sections are held against each other."""
-    faults = [
-        Fault(section, "is empty; it needs at least one entry", hint=f"mlctl explain {section}")
-        for section in ("sources", "features", "metrics", "gate")
-        if not parts[section]
-    ]
-
-    def must_exist(key: str, name: str | None, section: str, known: Sequence[str]) -> None:
-        if name is not None and name not in known:
-            faults.append(
-                Fault(key, f"{section} has no {name!r}", hint=did_you_mean(name, known) or f"known: {listed(known)}")
-            )
-
+    faults = _empty(parts, ("sources", "features", "metrics", "gate")) + _unknown_sources(parts)
+    if parts["items"] is not None:
+        faults.append(Fault("items", "belong to a label of `kind: interactions`"))
     sources = list(parts["sources"])
-    must_exist("entity.source", parts["entity"].source, "sources", sources)
-    must_exist("label.source", parts["label"].source, "sources", sources)
-    for section in ("checks", "features"):
-        for name, entry in parts[section].items():
-            must_exist(f"{section}.{name}.source", getattr(entry, "source", None), "sources", sources)
     for name, entry in parts["features"].items():
         timeless = getattr(entry, "source", None) in sources and parts["sources"][entry.source].time_column() is None
         if entry.form == "aggregate" and timeless:
@@ -169,6 +158,54 @@ def _cross_faults(parts: Mapping[str, Any]) -> list[Fault]:
                 )
             )
     return faults + _gate_faults(parts) + _label_faults(parts) + _task_faults(parts)
+
+
+def _empty(parts: Mapping[str, Any], sections: Sequence[str]) -> list[Fault]:
+    return [
+        Fault(section, "is empty; it needs at least one entry", hint=f"mlctl explain {section}")
+        for section in sections
+        if not parts[section]
+    ]
+
+
+def _unknown_sources(parts: Mapping[str, Any]) -> list[Fault]:
+    """Every key that names a source which is not there."""
+    known = list(parts["sources"])
+    named = {f"{section}.source": getattr(parts[section], "source", None) for section in ("entity", "label", "items")}
+    for section in ("checks", "features"):
+        for name, entry in parts[section].items():
+            named[f"{section}.{name}.source"] = getattr(entry, "source", None)
+    return [
+        Fault(key, f"sources has no {name!r}", hint=did_you_mean(name, known) or f"known: {listed(known)}")
+        for key, name in named.items()
+        if name is not None and name not in known
+    ]
+
+
+def _ranking_faults(parts: dict[str, Any]) -> list[Fault]:
+    """What only shows when the sections of a recommender are held against each other."""
+    faults = _empty(parts, ("sources", "metrics")) + _unknown_sources(parts)
+    items, label, split = parts["items"], parts["label"], parts["split"]
+    if parts["features"]:
+        faults.append(Fault("features", "a recommender learns from interactions and items", hint="leave it out"))
+    for key in ("text", "columns"):
+        if getattr(items, key) and items.source is None:
+            faults.append(Fault(f"items.{key}", "there is no table of items", hint="set items.source"))
+    source = parts["sources"].get(label.source)
+    if source is not None and source.time_column() is None:
+        hint = f"set sources.{label.source}.time"
+        faults.append(Fault("label.source", f"{label.source!r} has no time column", hint=hint))
+    if split.kind not in ("time", "last", "random"):
+        faults.append(Fault("split.kind", f"{split.kind!r} does not divide interactions", hint="time, last or random"))
+    known = kinds.names("recommenders")
+    unknown = [rung for rung in parts["model"].rungs() if rung not in known]
+    faults += [Fault("model.ladder", f"there is no recommender {rung!r}", hint=listed(known, 20)) for rung in unknown]
+    if not faults:
+        # whoever is in a state is a cohort, and what must hold of each cannot be written away
+        parts["cohorts"] = {**parts["cohorts"], **items.states.conditions()}
+        parts["gate"] = {**parts["gate"], **always(next(iter(parts["metrics"])))}
+        faults += _gate_faults(parts)
+    return faults
 
 
 def _gate_faults(parts: Mapping[str, Any]) -> list[Fault]:

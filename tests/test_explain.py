@@ -167,7 +167,7 @@ def test_the_schema_takes_presets_and_interpolations(key, value):
 
 @pytest.mark.parametrize("seam", kinds.SEAMS)
 def test_the_schema_takes_every_kinds_example(seam):
-    section = {"models": "model", "engines": "engine"}.get(seam, seam)
+    section = {"models": "model", "recommenders": "model", "rankings": "metrics", "engines": "engine"}.get(seam, seam)
     for kind in kinds.names(seam):
         example = dict(kinds.load(seam, kind).EXAMPLE)
         assert (

@@ -1,7 +1,7 @@
 """The project as one frozen, fully typed record. `validation.read` makes it from YAML, or tells every fault.
 
-Sections, in the order the data flows: name about owner entity, sources, checks, features, label, split, model, metrics,
-cohorts, gate, serving, decide, rollout, monitors, baseline, refresh, probes, database.
+Sections, in the order the data flows: name about owner entity, sources, checks, features, items, label, split, model,
+metrics, cohorts, gate, serving, decide, rollout, monitors, baseline, refresh, probes, database.
 """
 
 from __future__ import annotations
@@ -13,15 +13,29 @@ from pydantic import Field
 from mlctl.gate_rules import Rule
 from mlctl.kinds import Record
 from mlctl.spec.deciding import Decide, Worth
-from mlctl.spec.learning import EncodingPolicy, Entity, Label, Probes, ProbeSeverity, Split, Task, Tune, label_options
+from mlctl.spec.learning import (
+    INTERACTIONS,
+    EncodingPolicy,
+    Entity,
+    Label,
+    Probes,
+    ProbeSeverity,
+    Split,
+    Task,
+    Tune,
+    label_options,
+)
 from mlctl.spec.places import NAME, Database, Refresh, holds_password
+from mlctl.spec.recommending import Items, States
 from mlctl.spec.rolling import Guards, RolloutPolicy
 from mlctl.spec.watching import Baseline
 from mlctl.times import duration
 
 __all__ = [
+    "INTERACTIONS",
     "KIND_SECTIONS",
     "NAME",
+    "OF_RANKING",
     "ONE_KIND",
     "Baseline",
     "Database",
@@ -29,6 +43,7 @@ __all__ = [
     "EncodingPolicy",
     "Entity",
     "Guards",
+    "Items",
     "Label",
     "ProbeSeverity",
     "Probes",
@@ -36,6 +51,7 @@ __all__ = [
     "Refresh",
     "RolloutPolicy",
     "Split",
+    "States",
     "Task",
     "Tune",
     "Worth",
@@ -47,6 +63,8 @@ ONE_KIND: Final = {"model": "models", "serving": "serving", "engine": "engines"}
 """Sections that are of one kind, and their seam."""
 KIND_SECTIONS: Final = {name: name for name in ("sources", "checks", "features", "metrics", "monitors")}
 """Sections that hold named entries of kinds, and their seam."""
+OF_RANKING: Final = {"model": "recommenders", "metrics": "rankings"}
+"""Sections whose kinds are of another seam where items are ranked."""
 
 
 class Project(Record):
@@ -61,7 +79,8 @@ class Project(Record):
     entity: Entity = Field(description="whom it decides about")
     sources: dict[str, Any] = Field(description="where the data comes from, by name")
     checks: dict[str, Any] = Field(default_factory=dict, description="what the data must hold, by name")
-    features: dict[str, Any] = Field(description="what the model sees, by name")
+    features: dict[str, Any] = Field(default_factory=dict, description="what the model sees, by name")
+    items: Items | None = Field(default=None, description="what is recommended, where the label is interactions")
     label: Label = Field(description="what is to be foretold")
     split: Split = Field(default_factory=Split, description="which rows teach and which judge")
     encoding: EncodingPolicy = Field(
@@ -85,6 +104,10 @@ class Project(Record):
     probes: Probes = Field(default_factory=Probes, description="which leaks are looked for before anything learns")
     engine: Any = Field(default=None, description="what computes a history: mlctl backfill")
     database: Database = Field(default_factory=Database, description="where scores go")
+
+    def ranks(self) -> bool:
+        """Whether it recommends items; else it scores entities."""
+        return self.label.task == "ranking"
 
     def horizon_days(self) -> float:
         """Days until a label is known; 0 for a label that a table tells."""

@@ -13,8 +13,10 @@ from mlctl.times import Duration, Moment
 
 _OF_LABEL_ALONE: Final = ("is", "horizon", "task", "classes", "other")
 
-Task = Literal["binary", "multiclass", "regression"]
-"""What is foretold: P(label = 1), one of several classes, or a number."""
+Task = Literal["binary", "multiclass", "regression", "ranking"]
+"""What is foretold: P(label = 1), one of several classes, a number, or which items come next."""
+INTERACTIONS: Final = "interactions"
+"""The kind of label that says what users had; its task is a ranking of items."""
 
 
 class Entity(Record):
@@ -27,9 +29,9 @@ class Entity(Record):
 
 
 class Label(Record):
-    """What is to be foretold: an aggregate of the entity's future, or a column of a table."""
+    """What is to be foretold: an aggregate of the entity's future, a column of a table, or which items come next."""
 
-    kind: str = Field(description="a feature kind (count, sum, ...) over the horizon, or lookup")
+    kind: str = Field(description="a feature kind (count, sum, ...) over the horizon, lookup, or interactions")
     source: str = Field(description="source that tells the outcome")
     column: str | None = Field(default=None, description="column of the source, where the kind needs one")
     where: str | None = Field(default=None, description="SQL condition on the source's columns")
@@ -37,7 +39,9 @@ class Label(Record):
         default=None, description="how far after as_of the outcome is looked for, such as 90d"
     )
     task: Task = Field(
-        default="binary", description="binary: whether the outcome `is` so; multiclass: which; regression: how much"
+        default="binary",
+        description="binary: whether the outcome `is` so; multiclass: which; regression: how much; ranking: which "
+        "items come next, of interactions alone",
     )
     is_: str | int | float | bool | None = Field(
         default=None, alias="is", description="binary: the outcome that counts as 1"
@@ -50,8 +54,22 @@ class Label(Record):
         default=None, description="multiclass: the class of every outcome that is none of `classes`"
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _interactions_are_ranked(cls, said: Any) -> Any:
+        if isinstance(said, dict) and said.get("kind") == INTERACTIONS:
+            return {"task": "ranking", **said}
+        return said
+
     @model_validator(mode="after")
     def _horizon_of_the_future(self) -> Label:
+        if (self.kind == INTERACTIONS) != (self.task == "ranking"):
+            raise ValueError("`kind: interactions` and `task: ranking` belong together")
+        if self.task == "ranking":
+            said = (self.column, self.horizon, self.is_, self.classes, self.other)
+            if any(one is not None for one in said):
+                raise ValueError("interactions have a `source` and a `where`; leave out the others")
+            return self
         if (self.kind == "lookup") != (self.horizon is None):
             raise ValueError("an aggregate of the future needs a `horizon`; a lookup has none")
         if (self.task == "binary") != (self.is_ is not None):
@@ -66,11 +84,11 @@ class Label(Record):
 class Split(Record):
     """Which rows teach and which rows judge."""
 
-    kind: Literal["time", "backtest", "random", "stratified", "group", "folds"] = Field(
+    kind: Literal["time", "backtest", "random", "stratified", "group", "folds", "last"] = Field(
         default="time",
-        description="time: later moments judge; backtest: each of the last moments is judged by a model of the moments "
-        "before it; random, stratified (each outcome alike), group (all rows of a group on one side): a share of "
-        "entities judges; folds: everybody judges once",
+        description="time: later moments judge; last: of interactions alone, each user's last one judges; backtest: "
+        "each of the last moments is judged by a model of the moments before it; random, stratified (each outcome "
+        "alike), group (all rows of a group on one side): a share of entities judges; folds: everybody judges once",
     )
     train: tuple[Moment, ...] | None = Field(
         default=None, min_length=1, description="as_of moments of training; default: counted back from as_of"

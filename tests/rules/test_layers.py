@@ -9,10 +9,11 @@ ROOT = Path(__file__).parents[2]
 ROWS = """
 errors
 findings files git times strict_yaml environment
-kinds crash
+kinds crash sealed
 gate_rules text
 spec
 validation
+recommend
 workspace
 quarantine
 tuned rollout
@@ -21,7 +22,7 @@ dvc embedded
 database views
 scores_table
 generations
-sources checks features models metrics
+sources checks features models recommenders metrics rankings
 events tree_tables
 snapshot guesses
 windows plan intervals runtime schema_drift profile curves
@@ -53,7 +54,18 @@ console
 cli
 """.split("\n")
 ROW_OF = {name: index for index, row in enumerate(ROWS) for name in row.split()}
-SEAMS = {"sources", "checks", "features", "models", "metrics", "serving", "engines", "monitors"}
+SEAMS = {
+    "sources",
+    "checks",
+    "features",
+    "models",
+    "recommenders",
+    "metrics",
+    "rankings",
+    "serving",
+    "engines",
+    "monitors",
+}
 FILES = sorted((ROOT / "mlctl").rglob("*.py"))
 # config asks lineage for the digest of the code when it writes params.yaml; both stand below `workspace`
 ALLOWED = {("config", "lineage")}
