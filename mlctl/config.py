@@ -35,6 +35,7 @@ GROUPS: Final = {
     "monitors": "default",
     "engine": "local",
     "database": "embedded",
+    "cost": "default",
 }
 """Hydra groups that every project composes, with the preset that holds when nobody chooses."""
 

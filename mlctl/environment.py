@@ -13,9 +13,17 @@ from mlctl.errors import ConfigError
 
 REFERENCE: Final = re.compile(r"\$\{oc\.env:([A-Za-z_][A-Za-z0-9_]*)(?:,([^}]*))?\}")
 """A reference to the environment: name, and default if it has one."""
-SECRET_KEYS: Final = ("database.dsn", "sources.NAME.dsn")
+SECRET_KEYS: Final = (
+    "database.dsn",
+    "sources.NAME.dsn",
+    "alerts.NAME.url",
+    "alerts.NAME.password",
+    "alerts.NAME.secret",
+)
 """The keys that may read the environment, for people."""
-_SECRET_KEY: Final = re.compile(r"database\.dsn|sources\.[^.]+\.dsn")
+_SECRET_KEY: Final = re.compile(
+    r"database\.dsn|sources\.[^.]+\.dsn|alerts\.[^.]+\.(url|password|secret|user|headers\.[^.]+)"
+)
 
 
 def is_secret(key: str) -> bool:

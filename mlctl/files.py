@@ -7,6 +7,7 @@ then the folder is flushed. A reader therefore never sees half a file, and a cra
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import glob
 import hashlib
@@ -126,6 +127,40 @@ def write_bytes(path: Path, data: bytes) -> None:
 def write_json(path: Path, data: Any) -> None:
     """Writes canonical JSON atomically. Raises: ExternalError as `write_with`; ValueError on NaN."""
     write_text(path, canonical_json(data))
+
+
+def append_line(path: Path, line: str) -> None:
+    """Adds a line to a file that is only ever added to, in one write, and flushes it to the disk.
+
+    Several processes may add at once. A line that was cut before it (by a death, a full disk) does not run into it.
+
+    Raises:
+        ExternalError: The file system refused; what it took of the line is a cut one, which readers leave out.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("ab+", buffering=0) as stream:
+            size = stream.seek(0, os.SEEK_END)
+            cut = size > 0 and os.pread(stream.fileno(), 1, size - 1) != b"\n"
+            told = f"{chr(10) if cut else ''}{line}\n".encode()
+            if stream.write(told) != len(told):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            os.fsync(stream.fileno())
+    except OSError as error:
+        raise ExternalError.disk(path, error) from error
+
+
+def read_lines(path: Path) -> Iterator[dict[str, Any]]:
+    """The JSON objects of such a file, a line each; what was cut is left out, and no file has none."""
+    if not path.is_file():
+        return
+    for line in path.read_text(encoding="utf-8", errors="replace").split("\n"):
+        try:
+            found = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(found, dict):
+            yield found
 
 
 def read_json(path: Path, next_step: str = "mlctl run projects/NAME") -> Any:

@@ -34,6 +34,7 @@ SEAMS: Final = (
     "serving",
     "engines",
     "monitors",
+    "alerts",
 )
 
 

@@ -19,7 +19,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-from mlctl.errors import ExternalError
+from mlctl.files import append_line, read_lines
 from mlctl.times import moment, moment_text
 from mlctl.workspace import Places
 
@@ -93,17 +93,8 @@ def append(places: Places, entry: Entry) -> None:
     Raises:
         ExternalError: The disk refused.
     """
-    path = places.ledger / f"{entry.at:%Y-%m}.ndjson"
     line = json.dumps(entry.record(), sort_keys=True, ensure_ascii=False, allow_nan=False)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
-        try:
-            os.write(descriptor, f"\n{line}\n".encode())
-        finally:
-            os.close(descriptor)
-    except OSError as error:
-        raise ExternalError.disk(path, error) from error
+    append_line(places.ledger / f"{entry.at:%Y-%m}.ndjson", line)
 
 
 def read(places: Places, since: datetime | None = None, until: datetime | None = None) -> Iterator[Entry]:
@@ -114,9 +105,9 @@ def read(places: Places, since: datetime | None = None, until: datetime | None =
     for path in sorted(places.ledger.glob("*.ndjson")):
         if (since and path.stem < f"{since:%Y-%m}") or (until and path.stem > f"{until:%Y-%m}"):
             continue
-        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+        for line in read_lines(path):
             try:
-                entry = _entry(json.loads(line))
+                entry = _entry(line)
             except (ValueError, KeyError, TypeError):
                 continue
             if (since is None or entry.at >= since) and (until is None or entry.at < until):

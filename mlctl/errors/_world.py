@@ -63,6 +63,8 @@ class ExternalError(MlctlError):
     """Database, HTTP, disk or another program (exit 7). Says whether a retry helps."""
 
     exit_code = 7
+    retry: bool = True
+    """Whether the same may work later, with nothing mended by anybody here."""
 
     @classmethod
     def disk(cls, path: Path, error: OSError) -> ExternalError:
@@ -108,6 +110,15 @@ class ExternalError(MlctlError):
             why=why,
             next_step="set the store's credentials in the environment; a retry helps once it answers",
         )
+
+    @classmethod
+    def undelivered(cls, channel: str, where: str, why: str, *, retry: bool) -> ExternalError:
+        """An alert that a channel did not take; it waits."""
+        later = "it is sent again by the next mlctl monitor, or at once: mlctl alerts flush"
+        mend = "correct the channel in alerts:, then: mlctl alerts flush"
+        made = cls(f"{channel} did not take the alert", where=where, why=why, next_step=later if retry else mend)
+        made.retry = retry
+        return made
 
     @classmethod
     def tool(cls, command: str, why: str) -> ExternalError:

@@ -1,7 +1,7 @@
 """The project as one frozen, fully typed record. `validation.read` makes it from YAML, or tells every fault.
 
 Sections, in the order the data flows: name about owner entity, sources, checks, features, items, label, split, model,
-metrics, cohorts, gate, serving, decide, rollout, monitors, baseline, refresh, probes, database.
+metrics, cohorts, gate, serving, decide, rollout, monitors, baseline, alerts, respond, refresh, probes, database, cost.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from pydantic import Field
 
 from mlctl.gate_rules import Rule
 from mlctl.kinds import Record
+from mlctl.spec.costing import Cost
 from mlctl.spec.deciding import Decide, Worth
 from mlctl.spec.learning import (
     INTERACTIONS,
@@ -27,17 +28,21 @@ from mlctl.spec.learning import (
 )
 from mlctl.spec.places import NAME, Database, Refresh, holds_password
 from mlctl.spec.recommending import Items, States
+from mlctl.spec.responding import Action, Respond
 from mlctl.spec.rolling import Guards, RolloutPolicy
 from mlctl.spec.watching import Baseline
 from mlctl.times import duration
 
 __all__ = [
+    "AROUND",
     "INTERACTIONS",
     "KIND_SECTIONS",
     "NAME",
     "OF_RANKING",
     "ONE_KIND",
+    "Action",
     "Baseline",
+    "Cost",
     "Database",
     "Decide",
     "EncodingPolicy",
@@ -49,6 +54,7 @@ __all__ = [
     "Probes",
     "Project",
     "Refresh",
+    "Respond",
     "RolloutPolicy",
     "Split",
     "States",
@@ -61,10 +67,12 @@ __all__ = [
 
 ONE_KIND: Final = {"model": "models", "serving": "serving", "engine": "engines"}
 """Sections that are of one kind, and their seam."""
-KIND_SECTIONS: Final = {name: name for name in ("sources", "checks", "features", "metrics", "monitors")}
+KIND_SECTIONS: Final = {name: name for name in ("sources", "checks", "features", "metrics", "monitors", "alerts")}
 """Sections that hold named entries of kinds, and their seam."""
 OF_RANKING: Final = {"model": "recommenders", "metrics": "rankings"}
 """Sections whose kinds are of another seam where items are ranked."""
+AROUND: Final = ("database", "refresh", "alerts", "respond", "cost")
+"""Sections that say nothing about what scores: the same release serves any database and wakes anybody."""
 
 
 class Project(Record):
@@ -100,10 +108,13 @@ class Project(Record):
     )
     monitors: dict[str, Any] = Field(default_factory=dict, description="what is watched every day, by name")
     baseline: Baseline = Field(default_factory=Baseline, description="what monitors hold a day against")
+    alerts: dict[str, Any] = Field(default_factory=dict, description="who is told of alarms, by name")
+    respond: Respond = Field(default_factory=Respond, description="what is done about an alarm beside telling people")
     refresh: Refresh = Field(default_factory=Refresh, description="when the data is taken")
     probes: Probes = Field(default_factory=Probes, description="which leaks are looked for before anything learns")
     engine: Any = Field(default=None, description="what computes a history: mlctl backfill")
     database: Database = Field(default_factory=Database, description="where scores go")
+    cost: Cost = Field(default_factory=Cost, description="what work costs, and what may be spent")
 
     def ranks(self) -> bool:
         """Whether it recommends items; else it scores entities."""

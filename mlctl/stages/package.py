@@ -15,7 +15,7 @@ from mlctl.encoding import Encoding, encode
 from mlctl.errors import IntegrityError
 from mlctl.files import canonical_json, read_json, sha256_of_file
 from mlctl.release import COLD_FILES, golden_rows, open_release, seal
-from mlctl.spec import Project
+from mlctl.spec import AROUND, Project
 from mlctl.stages import Report
 from mlctl.stages._rows import part
 from mlctl.workspace import Places
@@ -42,10 +42,7 @@ def package(places: Places, project: Project) -> Report:
     contents: dict[str, bytes | str] = {
         **cold,
         "model.onnx": onnx,
-        # where scores go is no part of what scores: the same release serves any database
-        "project.json": canonical_json(
-            {key: value for key, value in project.mapping().items() if key not in ("database", "refresh")}
-        ),
+        "project.json": canonical_json({key: value for key, value in project.mapping().items() if key not in AROUND}),
         "encoding.json": learnt,
         "golden.json": _golden(places, learnt, onnx, cold),
         "card.md": _card(project, evaluation, gate),

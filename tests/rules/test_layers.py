@@ -22,7 +22,8 @@ dvc embedded
 database views
 scores_table
 generations
-sources checks features models recommenders metrics rankings
+sources checks features models recommenders metrics rankings alerts
+alarms
 events tree_tables
 snapshot guesses
 windows plan intervals runtime schema_drift profile curves
@@ -65,6 +66,7 @@ SEAMS = {
     "serving",
     "engines",
     "monitors",
+    "alerts",
 }
 FILES = sorted((ROOT / "mlctl").rglob("*.py"))
 # config asks lineage for the digest of the code when it writes params.yaml; both stand below `workspace`
