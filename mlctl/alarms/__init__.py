@@ -10,7 +10,7 @@ loses no message, and sends one twice at most if it dies between a delivery and 
 
 from mlctl.alarms.acting import Decision, begun, decisions, ended
 from mlctl.alarms.budget import Budget, budget
-from mlctl.alarms.delivery import Delivered, deliver, dry_run
+from mlctl.alarms.delivery import Delivered, deliver, dry_run, try_out
 from mlctl.alarms.incidents import Found, hear
 from mlctl.alarms.journal import Alarm, Book, Silence, drop, mark, read, silence
 
@@ -33,4 +33,5 @@ __all__ = [
     "mark",
     "read",
     "silence",
+    "try_out",
 ]

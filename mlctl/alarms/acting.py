@@ -17,6 +17,7 @@ from mlctl.alarms.journal import Alarm
 from mlctl.spec import Action, Project
 from mlctl.workspace import Places
 
+Verdict = Literal["act", "done", "unfinished", "silenced", "false"]
 _COMMANDS: Final[dict[Action, str]] = {
     "retrain": "mlctl retrain projects/{name} --latest",
     "hold": "mlctl ramp projects/{name} --hold",
@@ -41,7 +42,7 @@ class Decision:
 
     alarms: tuple[str, ...]
     action: Action
-    verdict: Literal["act", "done", "unfinished", "silenced", "false"]
+    verdict: Verdict
     why: str
     command: str
 
@@ -87,18 +88,18 @@ def _decided(name: str, alarm: Alarm, action: Action, rule: str, silenced: bool)
     command = _COMMANDS[action].format(name=name)
     because = f"{rule}: {action} on alarm {alarm.id} ({alarm.cause}, since {alarm.day})"
     before = alarm.acted.get(action)
+    verdict: Verdict = "act"
+    against = ""
     if before == "begun":
-        why = f"{because}; it was begun and its end was not written down: look, and type it yourself if need be"
-        return Decision((alarm.id,), action, "unfinished", why, command)
-    if before is not None:
-        return Decision(
-            (alarm.id,), action, "done", f"{because}; it was begun for this alarm before: {before}", command
-        )
-    if alarm.verdict == "false":
-        return Decision((alarm.id,), action, "false", f"{because}; it was marked as a false alarm", command)
-    if silenced:
-        return Decision((alarm.id,), action, "silenced", f"{because}; it is silenced", command)
-    return Decision((alarm.id,), action, "act", because, command)
+        verdict = "unfinished"
+        against = "; it was begun and its end was not written down: look, and type it yourself if need be"
+    elif before is not None:
+        verdict, against = "done", f"; it was begun for this alarm before: {before}"
+    elif alarm.verdict == "false":
+        verdict, against = "false", "; it was marked as a false alarm"
+    elif silenced:
+        verdict, against = "silenced", "; it is silenced"
+    return Decision((alarm.id,), action, verdict, because + against, command)
 
 
 def begun(places: Places, decision: Decision, now: datetime) -> bool:

@@ -102,7 +102,7 @@ def dry_run(project: Project, now: datetime) -> list[tuple[str, str]]:
     ]
 
 
-def test(project: Project, names: Sequence[str], now: datetime) -> list[Delivered]:
+def try_out(project: Project, names: Sequence[str], now: datetime) -> list[Delivered]:
     """Sends a test message, without the journal: what is not delivered does not wait.
 
     Raises:

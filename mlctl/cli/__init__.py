@@ -14,7 +14,19 @@ from typing import Annotated, NoReturn
 import typer
 
 from mlctl import __version__
-from mlctl.cli import data, history, look, monitor, quality, report, rollout, serve, stages, work  # noqa: F401  (they register their commands)
+from mlctl.cli import (  # noqa: F401 - they register their commands
+    alerts,
+    data,
+    history,
+    look,
+    monitor,
+    quality,
+    report,
+    rollout,
+    serve,
+    stages,
+    work,
+)
 from mlctl.cli._app import app, state
 from mlctl.errors import EXIT_BUG, EXIT_INTERRUPTED, EXIT_TERMINATED, MlctlError, StoppedError
 
