@@ -23,7 +23,19 @@ if TYPE_CHECKING:
 
     from mlctl.spec import Database
 
-__all__ = ["conninfo", "masked", "open_database", "psql", "running", "server_url", "start", "stop", "without_password"]
+__all__ = [
+    "connect",
+    "conninfo",
+    "masked",
+    "open_database",
+    "psql",
+    "reachable",
+    "running",
+    "server_url",
+    "start",
+    "stop",
+    "without_password",
+]
 
 _SESSION: Final = {"statement_timeout": "30min", "lock_timeout": "10s", "idle_in_transaction_session_timeout": "10min"}
 
@@ -68,7 +80,7 @@ def open_database(spec: Database, root: Path) -> Iterator[psycopg.Connection[Tup
     Raises:
         ExternalError: It cannot be reached or refuses; the message has no password.
     """
-    with _dsn(spec, root) as dsn, _connected(dsn, spec.connect_timeout_s) as connection:
+    with reachable(spec, root) as dsn, closing(connect(dsn, spec.connect_timeout_s)) as connection:
         yield connection
 
 
@@ -83,7 +95,7 @@ def psql(spec: Database, root: Path, arguments: list[str]) -> int:
     """
     from psycopg.conninfo import make_conninfo
 
-    with _dsn(spec, root) as dsn:
+    with reachable(spec, root) as dsn:
         parts = _parts(dsn)
         secret = {"PGPASSWORD": str(parts["password"])} if "password" in parts else {}
         place = make_conninfo("", **{key: value for key, value in parts.items() if key not in _SECRETS})
@@ -96,7 +108,12 @@ def psql(spec: Database, root: Path, arguments: list[str]) -> int:
 
 
 @contextmanager
-def _dsn(spec: Database, root: Path) -> Iterator[str]:
+def reachable(spec: Database, root: Path) -> Iterator[str]:
+    """The connection string of the project's database, which runs at least until the block ends.
+
+    Raises:
+        ExternalError: The embedded server does not start.
+    """
     if spec.dsn is not None:
         yield spec.dsn
         return
@@ -104,8 +121,12 @@ def _dsn(spec: Database, root: Path) -> Iterator[str]:
         yield url
 
 
-@contextmanager
-def _connected(dsn: str, timeout_s: int) -> Iterator[psycopg.Connection[TupleRow]]:
+def connect(dsn: str, timeout_s: int) -> psycopg.Connection[TupleRow]:
+    """A new connection; it commits each statement outside `transaction()`.
+
+    Raises:
+        ExternalError: The database cannot be reached or refuses; the message has no password.
+    """
     import psycopg
 
     parts = {"application_name": "mlctl", "keepalives_idle": 30, **_parts(dsn)}
@@ -114,11 +135,10 @@ def _connected(dsn: str, timeout_s: int) -> Iterator[psycopg.Connection[TupleRow
         connection = psycopg.connect("", autocommit=True, **parts)
     except psycopg.Error as error:
         raise ExternalError.database(masked(dsn), without_password(dsn, error)) from None
-    with closing(connection):
-        # by SET and not by the start-up packet, which connection poolers refuse
-        for name, value in _SESSION.items():
-            connection.execute("SELECT set_config(%s, %s, false)", (name, value))
-        yield connection
+    # by SET and not by the start-up packet, which connection poolers refuse
+    for name, value in _SESSION.items():
+        connection.execute("SELECT set_config(%s, %s, false)", (name, value))
+    return connection
 
 
 def without_password(dsn: str, error: BaseException) -> str:

@@ -116,3 +116,21 @@ def test_a_release_that_was_touched_is_not_opened(folder: Path, tmp_path: Path) 
 
         with pytest.raises(IntegrityError, match=name):
             open_recommender(touched, "")
+
+
+def test_what_an_index_found_is_told_as_if_it_had_been_found_here(opened: Recommender) -> None:
+    [by_itself] = opened.recommend([["a1"]], 3)
+
+    assert opened.told(["a1"], [*zip(by_itself.items, by_itself.scores, strict=True), ("gone", 0.0)]) == by_itself
+
+
+def test_an_item_whose_text_changed_is_found_by_its_new_text(opened: Recommender) -> None:
+    renamed = pl.DataFrame(
+        {"item_id": ["b2", "a1"], "title": ["green apple fruit", TEXTS["a1"]], "aisle": ["food", "food"]}
+    )
+
+    changed = opened.with_items(renamed)
+
+    assert dict(changed.similar("a2", 3))["b2"] == pytest.approx(1.0)
+    assert changed.items.filter(pl.col("item_id") == "a1").equals(opened.items.filter(pl.col("item_id") == "a1"))
+    assert changed.items["item_id"].to_list() == opened.items["item_id"].to_list()

@@ -184,7 +184,7 @@ class Recommender:
     def with_items(self, items: pl.DataFrame) -> Recommender:
         """The same release with items that came later: recommended from their texts, and nobody had them yet.
 
-        Items whose id is known already are left as they are.
+        Of items that are known already, those whose text is another one are found by their new text, too.
 
         Args:
             items: Rows with the columns of `items` (but `SHA`) and those that `project.items.text` names.
@@ -194,13 +194,32 @@ class Recommender:
         """
         import polars as pl
 
-        new = items.filter(~pl.col(self.item_key).cast(pl.String).is_in(self._ids)).unique(
-            self.item_key, keep="first", maintain_order=True
-        )
+        given = self._hashed(items).unique(self.item_key, keep="first", maintain_order=True)
+        known = pl.col(self.item_key).is_in(self._ids)
+        new = given.filter(~known)
         parts = {name: _longer(form, self._grown(name, new)) for name, form in self.model.parts.items()}
         told = new.select([pl.col(name).cast(kind) if name in new.columns else pl.lit(None, kind).alias(name)
                            for name, kind in self.items.schema.items()])  # fmt: skip
-        return replace(self, items=pl.concat([self.items, told]), model=replace(self.model, parts=parts))
+        kept = self.items
+        changed = given.filter(known).join(kept, on=[self.item_key, SHA], how="anti")
+        content = parts.get(CONTENT)
+        if changed.height and self.encoder is not None and isinstance(content, Vectors):
+            vectors = content.vectors.copy()
+            vectors[self._places(changed[self.item_key].to_list())] = self._of_texts(changed)
+            parts[CONTENT] = replace(content, vectors=vectors)
+            kept = kept.update(changed.select(self.item_key, SHA), on=self.item_key)
+        return replace(self, items=pl.concat([kept, told]), model=replace(self.model, parts=parts))
+
+    def _hashed(self, items: pl.DataFrame) -> pl.DataFrame:
+        """Items with their ids as text and the hash of what their vectors are made from."""
+        import polars as pl
+
+        from mlctl.recommend.catalogue import content_sha256, texts_of
+
+        named = items.with_columns(pl.col(self.item_key).cast(pl.String))
+        if self.encoder is None or self.project.items is None:
+            return named.with_columns(pl.lit(content_sha256([""])[0]).alias(SHA))
+        return named.with_columns(pl.Series(SHA, content_sha256(texts_of(items, self.project.items))))
 
     def _grown(self, name: str, new: pl.DataFrame) -> Array:
         """The rows that a part gets for new items; an array without columns where it has no vectors."""
@@ -227,6 +246,24 @@ class Recommender:
         if seen == "hide":
             open_[history] = False
         best = top(np.where(open_, scores, -np.inf), min(k, int(open_.sum())))
+        return self._told(history, best, scores[best])
+
+    def told(self, history: Sequence[str], found: Sequence[tuple[str, float]]) -> Answer:
+        """The answer that shows items which an index has found and scored, where `vectors_are_exact`.
+
+        Args:
+            history: Item ids, oldest first.
+            found: Items with their scores, falling; ones that the release does not know are left out.
+        """
+        import numpy as np
+
+        known = [(item, score) for item, score in found if item in self._place_of]
+        scores = np.asarray([score for _, score in known], np.float32)
+        return self._told(self._places(history), self._places([item for item, _ in known]), scores)
+
+    def _told(self, history: Array, best: Array, scores: Array) -> Answer:
+        import numpy as np
+
         state = state_of(self.model.states, len(recent(history)))
         added = self.model.because(history, best)
         had = recent(history)
@@ -237,7 +274,7 @@ class Recommender:
         by_model = any(because)
         return Answer(
             items=tuple(self._ids[one] for one in best),
-            scores=tuple(float(scores[one]) for one in best),
+            scores=tuple(float(one) for one in scores),
             because=tuple(because),
             state=state,
             variant=self.model.variant(state),
