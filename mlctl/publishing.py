@@ -11,12 +11,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from mlctl import config, database, generations, snapshot
+from mlctl import config, database, generations, predictions, snapshot
 from mlctl.errors import ConfigError, DataError, Fault, IntegrityError, listed
 from mlctl.files import canonical_json, sha256_of
 from mlctl.generations import Generation, PublishOrder
-from mlctl.release import Release, open_release, read_manifest
+from mlctl.release import BASELINE, Release, open_release, read_manifest
 from mlctl.serving import batch
+from mlctl.sketches import shelf
+from mlctl.sketches.shelf import day_of
 from mlctl.spec import Project
 from mlctl.stages import Tell
 from mlctl.stages.features import checked_tables
@@ -82,7 +84,8 @@ def publish(places: Places, project: Project, now: datetime, tell: Tell, as_of: 
             tell("score", f"{live.rows:,} scores in {live.view} are of this release and snapshot already")
             return Published(live.view, live.rows, run_id, True, {})
         release = open_release(places.release, again)
-        scores = _audited(places, project, release, (moment, now), None if live is None else live.rows)
+        scores, features = _audited(places, project, release, (moment, now), None if live is None else live.rows)
+        _kept_for_watching(places, scores, features, (run_id, manifest["id"], moment, now))
         order = _order(places, project, now, (run_id, manifest["id"], moment))
         made = generations.publish(connection, order, scores)
     counts = scores["decision"].value_counts().sort("decision")
@@ -169,12 +172,34 @@ def _order(places: Places, project: Project, now: datetime, run: tuple[str, str,
 
 def _audited(
     places: Places, project: Project, release: Release, when: tuple[datetime, datetime], live_rows: int | None
-) -> pl.DataFrame:
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The scores, and the features that they are of."""
     as_of, now = when
     _, tables = checked_tables(places, project)
-    scores = batch.score_everybody(release, tables, as_of, now)
+    features: list[pl.DataFrame] = []
+    scores = batch.score_everybody(release, tables, as_of, now, hear=features.append)
     options: Any = project.serving
     findings = batch.audit(options, scores, release.manifest["evaluation"], live_rows)
     if findings:
         raise DataError.audit_failed([finding.sentence() for finding in findings])
-    return scores
+    return scores, features[0]
+
+
+def _kept_for_watching(
+    places: Places, scores: pl.DataFrame, features: pl.DataFrame, run: tuple[str, str, datetime, datetime]
+) -> None:
+    """Keeps the scores until their labels are known, and sketches of what was scored.
+
+    They are kept before they are published: whoever is killed in between writes the same files again.
+    """
+    import polars as pl
+
+    run_id, release, as_of, now = run
+    predictions.keep(places, run_id, scores)
+    baseline = shelf.sealed(places.release / BASELINE)
+    if baseline is None:
+        return
+    outputs = scores.select("score", "decision", "reason", "variant")
+    sheet = baseline.sheet(pl.concat([features.drop(outputs.columns, strict=False), outputs], how="horizontal"))
+    told = {"day": day_of(as_of), "origin": "batch", "name": run_id, "release": release, "scored_at": now}
+    shelf.keep(places, baseline, sheet, told)

@@ -6,6 +6,7 @@
   encoding.json   features -> matrix columns, learnt in training
   golden.json     some feature rows and the scores that they must get
   card.md         what it is, for people
+  baseline.json   what training saw, as sketches: monitors hold every day against it
   cold.onnx, cold.encoding.json    where who has too little evidence has a model of its own
 
 `seal` writes it whole or not at all. `open_release` uses nothing before every hash holds, the graph's operators are of
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 
 FILES: Final = ("model.onnx", "project.json", "encoding.json", "golden.json", "card.md")
 COLD_FILES: Final = ("cold.onnx", "cold.encoding.json")
+BASELINE: Final = "baseline.json"
+_OPTIONAL: Final = (BASELINE, *COLD_FILES)
 TOLERANCE: Final = 1e-6
 """How far a golden row's score may lie from the sealed one: another CPU may round the last bits differently."""
 
@@ -102,7 +105,8 @@ def seal(folder: Path, contents: Mapping[str, bytes | str], about: Mapping[str, 
 
     Args:
         folder: Where it goes; what lay there is replaced file by file, the manifest last.
-        contents: The bytes or text of each of `FILES`, and of `COLD_FILES` where there is a model of the cold.
+        contents: The bytes or text of each of `FILES`, of `BASELINE`, and of `COLD_FILES` where there is a model of the
+            cold.
         about: Lineage, signature and figures for the manifest.
 
     Returns:
@@ -111,7 +115,7 @@ def seal(folder: Path, contents: Mapping[str, bytes | str], about: Mapping[str, 
     Raises:
         ExternalError: The folder cannot be written.
     """
-    names = (*FILES, *(name for name in COLD_FILES if name in contents))
+    names = (*FILES, *(name for name in _OPTIONAL if name in contents))
     return sealed.seal(folder, {name: contents[name] for name in names}, about)
 
 
@@ -121,7 +125,7 @@ def read_manifest(folder: Path, next_step: str) -> dict[str, Any]:
     Raises:
         IntegrityError: A file is missing or changed.
     """
-    manifest = sealed.read_manifest(folder, next_step, (*FILES, *COLD_FILES).__contains__)
+    manifest = sealed.read_manifest(folder, next_step, (*FILES, *_OPTIONAL).__contains__)
     for name in FILES:
         if name not in manifest["files"]:
             raise IntegrityError.damaged(str(folder / name), "None", sha256_of_file(folder / name), next_step)
@@ -188,6 +192,19 @@ def _operators(project: spec.Project, model: str) -> frozenset[str]:
         return fitting.operators(own)
     ops: frozenset[str] = kinds.load("models", model).OPS
     return ops
+
+
+def unsealed(project: spec.Project, contents: Mapping[str, bytes | str], about: Mapping[str, Any]) -> Release:
+    """A release as it will be, for what is made of its answers before it is sealed."""
+    encoding = Encoding.model_validate_json(contents["encoding.json"])
+    cold = None
+    if COLD_FILES[0] in contents:
+        cold = Cold(Encoding.model_validate_json(contents[COLD_FILES[1]]), _bytes(contents[COLD_FILES[0]]))
+    return Release("", about, project, encoding, _bytes(contents["model.onnx"]), cold)
+
+
+def _bytes(content: bytes | str) -> bytes:
+    return content.encode() if isinstance(content, str) else content
 
 
 def golden_rows(features: pl.DataFrame, answers: Mapping[str, np.ndarray[Any, Any]], count: int = 32) -> str:

@@ -6,7 +6,7 @@ Use it where a nightly list is enough. Not where a decision is needed while some
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -64,13 +64,18 @@ EXAMPLE = {"kind": "batch", "audit": {"min_rows": 1000}, "reasons": 3}
 
 
 def score_everybody(
-    release: Release, tables: Mapping[str, pl.DataFrame], as_of: datetime, now: datetime
+    release: Release,
+    tables: Mapping[str, pl.DataFrame],
+    as_of: datetime,
+    now: datetime,
+    *,
+    hear: Callable[[pl.DataFrame], None] = lambda features: None,
 ) -> pl.DataFrame:
     """The scores table.
 
     Grain: one row per entity known before `as_of`, sorted by key. Columns: the entity's key, score, decision, reason,
     confidence, release, variant, as_of, scored_at; and contributions, when the release's `serving.reasons` asks for
-    them (`mlctl/contributions.py`), of the rows that the model scored.
+    them (`mlctl/contributions.py`), of the rows that the model scored. `hear` is told the features, in the same order.
 
     Raises:
         DataError: A table lacks a column, or nobody is known.
@@ -88,6 +93,7 @@ def score_everybody(
             "look at entity: and at the as_of of the snapshot",
         )
     features = compute(plan, tables, spine)
+    hear(features)
     decided = _decided(release, features)
     told = [
         pl.lit(release.id).alias("release"),

@@ -5,7 +5,9 @@ sketch       one column's counts; counting.py makes them
 sheet        the sketches of everything that was scored together
 statistics   the daily statistics and distances of a sketch
 additive     foretells scores from the histograms of the inputs
+norms        what a daily statistic is like on usual days
 baseline     what training saw, sealed with the release
+shelf        sketches and baselines on disk
 """
 
 from mlctl.sketches.baseline import Baseline, Day, Learnt, learn, of_record

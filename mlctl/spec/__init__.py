@@ -71,7 +71,7 @@ KIND_SECTIONS: Final = {name: name for name in ("sources", "checks", "features",
 """Sections that hold named entries of kinds, and their seam."""
 OF_RANKING: Final = {"model": "recommenders", "metrics": "rankings"}
 """Sections whose kinds are of another seam where items are ranked."""
-AROUND: Final = ("database", "refresh", "rollout", "alerts", "respond", "cost")
+AROUND: Final = ("database", "refresh", "rollout", "monitors", "alerts", "respond", "cost")
 """Sections that say nothing about what scores: the same release serves any database and anybody."""
 
 

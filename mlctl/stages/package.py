@@ -14,9 +14,10 @@ from mlctl.config import section_digest
 from mlctl.encoding import Encoding, encode
 from mlctl.errors import IntegrityError
 from mlctl.files import canonical_json, read_json, sha256_of_file
-from mlctl.release import COLD_FILES, golden_rows, open_release, seal
+from mlctl.release import BASELINE, COLD_FILES, golden_rows, open_release, seal, unsealed
 from mlctl.spec import AROUND, Project
 from mlctl.stages import Report
+from mlctl.stages._baseline import baseline
 from mlctl.stages._rows import part
 from mlctl.workspace import Places
 
@@ -49,6 +50,7 @@ def package(places: Places, project: Project) -> Report:
     }
     columns = list(Encoding.model_validate_json(learnt).columns())
     about = {**_about(places, project, trained, evaluation), "signature": _signature(project, trained, columns)}
+    contents[BASELINE] = baseline(places, unsealed(project, contents, about), trained, evaluation)
     identity = seal(places.release, contents, about)
     opened = open_release(places.release, again)
     rows = len(read_json(places.release / "golden.json")["scores"])

@@ -8,7 +8,7 @@ from typing import Final
 
 from mlctl import snapshot
 from mlctl.errors import listed
-from mlctl.watching.shelf import Watched
+from mlctl.sketches.shelf import Watched
 from mlctl.workspace import Places
 
 _LOOK_BACK: Final = timedelta(days=7)

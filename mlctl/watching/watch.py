@@ -22,9 +22,9 @@ from mlctl import freshness, kinds, snapshot
 from mlctl.files import write_json
 from mlctl.findings import Finding
 from mlctl.monitors import Measured, Window
-from mlctl.sketches import Baseline
+from mlctl.sketches import Baseline, shelf
 from mlctl.spec import Project
-from mlctl.watching import causes, shelf
+from mlctl.watching import causes
 from mlctl.workspace import Places
 
 FORMAT: Final = "1.0"

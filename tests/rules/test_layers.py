@@ -46,6 +46,7 @@ ramp
 probes slices contributions
 serving
 server exports
+predictions
 stages
 publishing
 materializing

@@ -11,19 +11,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any, Final
 
 from mlctl.errors import IntegrityError
 from mlctl.files import write_bytes, write_text
-from mlctl.sketches import Baseline, Sheet, added_up, of_record
+from mlctl.sketches.baseline import Baseline, of_record
+from mlctl.sketches.sheet import Sheet, added_up
 from mlctl.times import moment_text
 from mlctl.workspace import Places
 
 FORMAT: Final = "1.0"
-BASELINE: Final = "baseline.json"
-"""Its name in a release's folder."""
 
 
 @dataclass(frozen=True)
@@ -133,16 +132,22 @@ def baseline(places: Places, identity: str) -> Baseline:
     return found
 
 
-def sealed(folder: Path) -> Baseline | None:
+def sealed(path: Path) -> Baseline | None:
     """The baseline that a release was sealed with; None where it is of an older mlctl."""
     import orjson
 
-    path = folder / BASELINE
     return of_record(orjson.loads(path.read_bytes()), str(path)) if path.is_file() else None
+
+
+def day_of(moment: datetime) -> date:
+    """The last day of which something was known before a moment; of midnight, the day that ends.
+
+    >>> day_of(datetime(2026, 11, 1, tzinfo=UTC)).isoformat()
+    '2026-10-31'
+    """
+    return (moment.astimezone(UTC) - timedelta(microseconds=1)).date()
 
 
 def end_of(day: date) -> datetime:
     """The first moment behind a day, UTC."""
-    from datetime import UTC, time, timedelta
-
     return datetime.combine(day + timedelta(days=1), time(), UTC)
