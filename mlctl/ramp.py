@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
-from mlctl import config, releases, rollout
+from mlctl import alarms, config, releases, rollout
 from mlctl.errors import ConfigError, ConflictError, listed
 from mlctl.files import lock
 from mlctl.release import open_release
@@ -76,7 +76,7 @@ def ramp(places: Places, asked: Asked, note: Note) -> Stands:
         now = advance(places, before, note)
     # taking a share away must not depend on anything that may be broken
     tried = now.challenger and asked.percent != 0
-    step = next_step(config.read_params(places).rollout, now, note.at) if tried else None
+    step = _next(places, now, note) if tried else None
     return Stands(places.name, now, now != before, step)
 
 
@@ -88,10 +88,18 @@ def advance(places: Places, found: Rollout, note: Note) -> Rollout:
         IntegrityError, ConflictError, ExternalError: As `to`.
     """
     started = found if found.challenger else replace(found, traffic=_tried(places, found, ""))
-    step = next_step(config.read_params(places).rollout, started, note.at)
+    step = _next(places, started, note)
     if not step.due or step.percent is None:
         return found
     return rollout.change(places, found, started.traffic.at(step.percent), _because(note, "the next step"))
+
+
+def _next(places: Places, found: Rollout, note: Note) -> Next:
+    """The next of `rollout.steps`; not due while an alarm holds the ramp."""
+    step, alarm = next_step(config.read_params(places).rollout, found, note.at), alarms.held(places)
+    if alarm is None or not step.due:
+        return step
+    return Next(step.percent, False, f"alarm {alarm.id} ({alarm.cause}) holds it: mlctl alerts show {places.name}")
 
 
 def to(places: Places, percent: float, note: Note, challenger: str = "") -> Rollout:

@@ -83,11 +83,19 @@ def test_two_hundred_columns_of_one_cause_are_one_page() -> None:
 
 
 def test_two_hundred_causes_are_no_more_pages_than_were_asked_for() -> None:
-    pages = watch(0, *(finding(f"column_{index}", cause=f"cause {index:03}") for index in range(200)))
+    storm = [finding(f"column_{index}", cause=f"cause {index // 2:03}") for index in range(400)]
+    pages = watch(0, *storm)
 
     assert len(pages) == 5
-    assert pages[-1].startswith("open 196 findings of drift")
-    assert watch(1, *(finding(f"column_{index}", cause=f"cause {index:03}") for index in range(200))) == []
+    assert pages[-1].startswith("open 392 findings of drift")
+    assert watch(1, *storm) == []
+
+
+def test_a_cause_of_one_finding_alone_is_told_with_it_and_makes_no_page_of_its_own() -> None:
+    (page,) = watch(0, finding("a", cause="read by x"), finding("b", cause="read by y"))
+
+    assert page == "open 2 findings of drift, since 2026-11-01"
+    assert "allowed is at most 3 (read by x)" in Path("told.ndjson").read_text()
 
 
 def test_an_open_alarm_is_told_again_only_when_it_is_worse_and_when_it_is_gone() -> None:
@@ -204,7 +212,7 @@ def test_a_message_that_is_refused_waits_and_those_behind_it_go_on() -> None:
     with receivers.http() as server:
         shop = project(alerts={"hook": {"kind": "webhook", "url": server.url}})
         server.answers = [400, 200]
-        watch(0, finding("a", cause="x"), finding("b", cause="y"), shop=shop)
+        watch(0, *(finding(name, cause=name[0]) for name in ("a1", "a2", "b1", "b2")), shop=shop)
 
         assert len(server.posts) == 1
         (waiting,) = alarms.read(SHOP).waiting

@@ -8,7 +8,7 @@ loses no message, and sends one twice at most if it dies between a delivery and 
 `delivery.py` sends, `acting.py` says what an alarm starts, `budget.py` counts false ones.
 """
 
-from mlctl.alarms.acting import Decision, begun, decisions, ended
+from mlctl.alarms.acting import Decision, begun, decisions, ended, held
 from mlctl.alarms.budget import Budget, budget
 from mlctl.alarms.delivery import Delivered, deliver, dry_run, try_out
 from mlctl.alarms.incidents import Found, hear
@@ -30,6 +30,7 @@ __all__ = [
     "dry_run",
     "ended",
     "hear",
+    "held",
     "mark",
     "read",
     "silence",

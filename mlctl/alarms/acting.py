@@ -20,7 +20,7 @@ from mlctl.workspace import Places
 Verdict = Literal["act", "done", "unfinished", "silenced", "false"]
 _COMMANDS: Final[dict[Action, str]] = {
     "retrain": "mlctl retrain projects/{name} --latest",
-    "hold": "mlctl ramp projects/{name} --hold",
+    "hold": "mlctl ramp projects/{name} --status",
     "rollback": "mlctl rollback projects/{name}",
 }
 _FIRST: Final[tuple[Action, ...]] = ("rollback", "hold", "retrain")
@@ -100,6 +100,11 @@ def _decided(name: str, alarm: Alarm, action: Action, rule: str, silenced: bool)
     elif silenced:
         verdict, against = "silenced", "; it is silenced"
     return Decision((alarm.id,), action, verdict, because + against, command)
+
+
+def held(places: Places) -> Alarm | None:
+    """The open alarm for which a ramp stays where it is; None where it may go on."""
+    return next((alarm for alarm in journal.read(places).open() if alarm.acted.get("hold") == "done"), None)
 
 
 def begun(places: Places, decision: Decision, now: datetime) -> bool:

@@ -1,12 +1,13 @@
 """From what a watch found to alarms: which are new, worse or gone, and what is told of them.
 
-One page per cause: findings that say the same cause make one alarm, and those that say none make one for each monitor.
+One page per cause: findings that say the same cause make one alarm, and the others make one for each monitor.
 An open alarm takes in whatever its monitors or its cause find later; people hear of it again only when it becomes worse
 (graver, or twice as many findings), when it was asked for (`respond.repeat`), and when it is gone.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
@@ -92,13 +93,17 @@ def hear(places: Places, project: Project, found: Sequence[Found], day: date, no
 def _groups(found: Sequence[Found], most: int) -> list[_Group]:
     """Findings by cause, the gravest first; beyond `most` causes, the rest together."""
     groups: dict[str, _Group] = {}
+    causes = Counter(finding.cause for one in found for finding in one.findings)
     for one in found:
         for finding in one.findings:
             if finding.severity not in _RANK:
                 continue
-            cause = finding.cause or one.monitor
+            # a cause of one finding alone explains it, and joins nothing
+            cause = finding.cause if finding.cause and causes[finding.cause] > 1 else one.monitor
             before = groups.get(cause) or _Group(cause, "warn", (), {}, "")
-            groups[cause] = _joined(before, _Group(cause, _level(finding), (one.monitor,), _said(finding), one.runbook))
+            groups[cause] = _joined(
+                before, _Group(cause, _level(finding), (one.monitor,), _said(finding, cause), one.runbook)
+            )
     ordered = sorted(groups.values(), key=lambda group: (-_RANK[group.severity], -len(group.findings), group.cause))
     if len(ordered) <= most:
         return ordered
@@ -112,8 +117,9 @@ def _level(finding: Finding) -> Level:
     return "alarm" if finding.severity == "alarm" else "warn"
 
 
-def _said(finding: Finding) -> dict[str, str]:
-    return {f"{finding.rule} {finding.where}": finding.sentence()}
+def _said(finding: Finding, cause: str) -> dict[str, str]:
+    why = f" ({finding.cause})" if finding.cause and finding.cause != cause else ""
+    return {f"{finding.rule} {finding.where}": finding.sentence() + why}
 
 
 def _joined(one: _Group, other: _Group) -> _Group:

@@ -11,6 +11,7 @@ from mlctl.times import moment_text
 
 if TYPE_CHECKING:
     from mlctl.alarms import Book, Budget, Decision, Delivered
+    from mlctl.responding import Response
 
 
 def record(book: Book, decisions: Sequence[Decision], now: datetime) -> dict[str, Any]:
@@ -63,6 +64,22 @@ def _alarms(book: Book, now: datetime) -> Any:
         cells = (alarm.id, alarm.severity, str(alarm.day), str(len(alarm.findings)), told, alarm.cause)
         table.add_row(*(Text(console.printable(cell)) for cell in cells))
     return table
+
+
+def responded(response: Response | None) -> None:
+    """What a watch led to, behind what it found."""
+    if response is None:
+        words = "nobody was told and nothing begun"
+        console.words(f"  respond   {words}: a dry run")
+        return
+    if response.delivered:
+        delivered(response.delivered)
+    for alarm in response.open:
+        told = f"told {', '.join(alarm.told)}" if alarm.told else "nobody was told"
+        console.words(f"  alarm     {alarm.id} is open since {alarm.day}: {alarm.cause} ({told})")
+    for decision in response.decisions:
+        if decision.verdict != "act":
+            console.words(f"  respond   {decision.why}")
 
 
 def delivered(outcomes: Sequence[Delivered]) -> None:

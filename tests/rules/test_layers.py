@@ -52,6 +52,7 @@ publishing
 materializing
 tuning reproduce parity flow backfill leakcheck freshness scaffold dictionary odcs explain doctor github gate_changes report
 odcs_draft watching
+responding
 console
 cli
 """.split("\n")
