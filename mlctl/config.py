@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from mlctl import rollout, spec, tuned, validation
+from mlctl import rollout, spec, text_encoder, tuned, validation
 from mlctl.environment import REFERENCE, SECRET_KEYS, from_environment, is_secret, untouched
 from mlctl.errors import ConfigError, Fault, did_you_mean, listed
 from mlctl.files import canonical_json, sha256_of, write_text
@@ -101,8 +101,9 @@ def compose(places: Places, overrides: Sequence[str] = ()) -> Composed:
     if mapping.get("name", places.name) != places.name:
         fault = Fault("name", f"{mapping['name']!r} is not the folder's name {places.name!r}")
         raise ConfigError.of_project(places.name, [_placed(fault, origins)])
+    mapping, missing = text_encoder.pinned(mapping)
     project, faults = validation.read({**mapping, "name": places.name})
-    faults = [*faults, *_environment_faults(mapping)]
+    faults = [*faults, *missing, *_environment_faults(mapping)]
     if faults or project is None:
         placed = [_placed(fault, origins) for fault in faults]
         raise ConfigError.of_project(places.name, sorted(placed, key=_by_place))

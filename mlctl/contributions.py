@@ -1,7 +1,7 @@
 """Why a row got its score: the features that moved it most, as one text a row.
 
-Numbers and truth values are one column of the matrix; a category is several, whose parts are added up. Of several
-classes it is told what speaks for the foretold one; of a text, what all its terms add.
+Numbers and truth values are one column of the matrix; a category or a vector is several, whose parts are added up. Of
+several classes it is told what speaks for the foretold one; of a text, what all its terms add.
 """
 
 from __future__ import annotations
@@ -75,6 +75,6 @@ def _by_feature(encoding: Encoding, parts: np.ndarray[Any, Any]) -> np.ndarray[A
     """float64 array (rows, columns) to (rows, features): a category's columns added up."""
     import numpy as np
 
-    sizes = [len(encoded.categories) + 2 if encoded.form == "category" else 1 for encoded in encoding.features]
+    sizes = [len(encoded.columns()) for encoded in encoding.features]
     summed: np.ndarray[Any, Any] = np.add.reduceat(parts, np.cumsum([0, *sizes[:-1]]), axis=1)
     return summed

@@ -8,6 +8,7 @@
   card.md         what it is, for people
   baseline.json   what training saw, as sketches: monitors hold every day against it
   cold.onnx, cold.encoding.json    where who has too little evidence has a model of its own
+  encoder-ID.onnx, encoder-ID.tokenizer.json    where texts are read by an encoder
 
 `seal` writes it whole or not at all. `open_release` uses nothing before every hash holds, the graph's operators are of
 its kind's list, and the golden rows are answered as sealed.
@@ -15,13 +16,14 @@ its kind's list, and the golden rows are answered as sealed.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from mlctl import fitting, kinds, runtime, sealed, spec, validation
+from mlctl import encoding, fitting, kinds, runtime, sealed, spec, validation
 from mlctl.decide import Decider
 from mlctl.encoding import Encoding, encode
 from mlctl.errors import IntegrityError
@@ -36,8 +38,11 @@ FILES: Final = ("model.onnx", "project.json", "encoding.json", "golden.json", "c
 COLD_FILES: Final = ("cold.onnx", "cold.encoding.json")
 BASELINE: Final = "baseline.json"
 _OPTIONAL: Final = (BASELINE, *COLD_FILES)
+_ENCODER_FILE: Final = re.compile(r"encoder-[0-9a-f]{16}\.(onnx|tokenizer\.json)")
 TOLERANCE: Final = 1e-6
 """How far a golden row's score may lie from the sealed one: another CPU may round the last bits differently."""
+ENCODER_TOLERANCE: Final = 1e-4
+"""The same where an encoder reads texts: of its millions of products a row, another CPU rounds many differently."""
 
 
 @dataclass(frozen=True)
@@ -105,8 +110,8 @@ def seal(folder: Path, contents: Mapping[str, bytes | str], about: Mapping[str, 
 
     Args:
         folder: Where it goes; what lay there is replaced file by file, the manifest last.
-        contents: The bytes or text of each of `FILES`, of `BASELINE`, and of `COLD_FILES` where there is a model of the
-            cold.
+        contents: The bytes or text of each of `FILES`, of `BASELINE`, of `COLD_FILES` where there is a model of the
+            cold, and of the encoders' files where there are any.
         about: Lineage, signature and figures for the manifest.
 
     Returns:
@@ -115,7 +120,7 @@ def seal(folder: Path, contents: Mapping[str, bytes | str], about: Mapping[str, 
     Raises:
         ExternalError: The folder cannot be written.
     """
-    names = (*FILES, *(name for name in _OPTIONAL if name in contents))
+    names = (*FILES, *(name for name in contents if name not in FILES and _belongs(name)))
     return sealed.seal(folder, {name: contents[name] for name in names}, about)
 
 
@@ -125,11 +130,15 @@ def read_manifest(folder: Path, next_step: str) -> dict[str, Any]:
     Raises:
         IntegrityError: A file is missing or changed.
     """
-    manifest = sealed.read_manifest(folder, next_step, (*FILES, *_OPTIONAL).__contains__)
+    manifest = sealed.read_manifest(folder, next_step, _belongs)
     for name in FILES:
         if name not in manifest["files"]:
             raise IntegrityError.damaged(str(folder / name), "None", sha256_of_file(folder / name), next_step)
     return manifest
+
+
+def _belongs(name: str) -> bool:
+    return name in (*FILES, *_OPTIONAL) or _ENCODER_FILE.fullmatch(name) is not None
 
 
 def open_release(folder: Path, next_step: str) -> Release:
@@ -146,12 +155,12 @@ def open_release(folder: Path, next_step: str) -> Release:
     project, faults = validation.read(read_json(folder / "project.json"))
     if project is None:
         raise IntegrityError.refused(str(folder / "project.json"), str(faults[0]), next_step)
-    encoding = Encoding.model_validate(read_json(folder / "encoding.json"))
+    learnt = encoding.read(folder / "encoding.json", next_step)
     onnx = (folder / "model.onnx").read_bytes()
     classes = len(manifest["classes"]) if project.label.task == "multiclass" else None
-    runtime.check_graph(onnx, _operators(project, manifest["model"]), encoding.width, classes)
+    runtime.check_graph(onnx, _operators(project, manifest["model"]), learnt.width, classes)
     cold = _cold(folder, manifest, project, classes)
-    release = Release(manifest["id"], manifest, project, encoding, onnx, cold)
+    release = Release(manifest["id"], manifest, project, learnt, onnx, cold)
     golden = read_json(folder / "golden.json")
     rows = pl.DataFrame(golden["features"], schema={name: getattr(pl, kind) for name, kind in golden["schema"].items()})
     asked = [(release.score(rows), golden["scores"])]
@@ -163,7 +172,7 @@ def open_release(folder: Path, next_step: str) -> Release:
             raise IntegrityError.refused(str(folder / "golden.json"), "rows and scores are not as many", next_step)
         differences = (np.abs(answers - wanted) / np.maximum(1.0, np.abs(wanted))).ravel()
         # asked this way round, because NaN is not below the limit either
-        if len(wrong := differences[~(differences <= TOLERANCE)]):
+        if len(wrong := differences[~(differences <= (ENCODER_TOLERANCE if learnt.encoders else TOLERANCE))]):
             raise IntegrityError.refused(
                 str(folder), f"a golden row's score lies {wrong[0]:.2g} from the sealed one", next_step
             )
@@ -178,11 +187,11 @@ def _cold(folder: Path, manifest: Mapping[str, Any], project: spec.Project, clas
     """
     if COLD_FILES[0] not in manifest["files"] or project.decide.cold is None:
         return None
-    encoding = Encoding.model_validate(read_json(folder / "cold.encoding.json"))
+    learnt = encoding.read(folder / "cold.encoding.json")
     onnx = (folder / "cold.onnx").read_bytes()
     allowed = fitting.operators(kinds.options("models", project.decide.cold))
-    runtime.check_graph(onnx, allowed, encoding.width, classes)
-    return Cold(encoding, onnx)
+    runtime.check_graph(onnx, allowed, learnt.width, classes)
+    return Cold(learnt, onnx)
 
 
 def _operators(project: spec.Project, model: str) -> frozenset[str]:
@@ -192,19 +201,6 @@ def _operators(project: spec.Project, model: str) -> frozenset[str]:
         return fitting.operators(own)
     ops: frozenset[str] = kinds.load("models", model).OPS
     return ops
-
-
-def unsealed(project: spec.Project, contents: Mapping[str, bytes | str], about: Mapping[str, Any]) -> Release:
-    """A release as it will be, for what is made of its answers before it is sealed."""
-    encoding = Encoding.model_validate_json(contents["encoding.json"])
-    cold = None
-    if COLD_FILES[0] in contents:
-        cold = Cold(Encoding.model_validate_json(contents[COLD_FILES[1]]), _bytes(contents[COLD_FILES[0]]))
-    return Release("", about, project, encoding, _bytes(contents["model.onnx"]), cold)
-
-
-def _bytes(content: bytes | str) -> bytes:
-    return content.encode() if isinstance(content, str) else content
 
 
 def golden_rows(features: pl.DataFrame, answers: Mapping[str, np.ndarray[Any, Any]], count: int = 32) -> str:

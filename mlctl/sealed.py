@@ -15,7 +15,7 @@ from mlctl.files import canonical_json, read_json, sha256_of, sha256_of_file, wr
 
 FORMAT: Final = 2
 MANIFEST: Final = "manifest.json"
-_FILE: Final = re.compile(r"[a-z_]+(\.[a-z_]+)?\.[a-z]+")
+_FILE: Final = re.compile(r"[a-z_][a-z0-9_-]*(\.[a-z_]+)?\.[a-z]+")
 
 
 def seal(folder: Path, contents: Mapping[str, bytes | str], about: Mapping[str, Any]) -> str:

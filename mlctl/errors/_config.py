@@ -68,6 +68,15 @@ class ConfigError(MlctlError):
         )
 
     @classmethod
+    def of_encoder(cls, key: str, why: str, hint: str = "") -> ConfigError:
+        """A folder that is no encoder of texts, or another one than was asked for."""
+        return cls(
+            "the encoder of texts cannot be used",
+            faults=[Fault(key, why, hint=hint)],
+            next_step="mlctl explain encoding tells what the keys mean",
+        )
+
+    @classmethod
     def unknown_kind(cls, seam: str, kind: str, known: Sequence[str]) -> ConfigError:
         """A `kind:` that has no file in its seam."""
         why = did_you_mean(kind, known) or f"known: {listed(known)}"

@@ -47,8 +47,8 @@ def command(parcel: Parcel, home: str = HOME, host: str = "0.0.0.0") -> list[str
     ]
 
 
-def requirements() -> str:
-    """The libraries that serving needs, in the versions that are installed here and answered the golden rows.
+def requirements(parcel: Parcel) -> str:
+    """The libraries that serving a release needs, in the versions that are installed here and answered the golden rows.
 
     Raises:
         ExternalError: One of them is not installed.
@@ -57,7 +57,7 @@ def requirements() -> str:
     from packaging.utils import canonicalize_name
 
     found: dict[str, str] = {}
-    waiting = list(SERVING)
+    waiting = [*SERVING, *(["tokenizers"] if parcel.release.encoding.files() else [])]
     while waiting:
         name = canonicalize_name(waiting.pop())
         if name in found:

@@ -66,6 +66,6 @@ def files(parcel: Parcel) -> Files:
     made: Files = {f"app/{path}": data for path, data in program(parcel).items()}
     made["Dockerfile"] = _DOCKERFILE.format(**words)
     made[".dockerignore"] = "README.md\n**/__pycache__\n"
-    made["requirements.txt"] = requirements()
+    made["requirements.txt"] = requirements(parcel)
     made["README.md"] = _README.format(**words)
     return made

@@ -74,6 +74,6 @@ def files(parcel: Parcel) -> Files:
     }
     made: Files = {f"app/{path}": data for path, data in program(parcel).items()}
     made[f"{parcel.name}.service"] = _UNIT.format(**words)
-    made["requirements.txt"] = requirements()
+    made["requirements.txt"] = requirements(parcel)
     made["README.md"] = _README.format(**words)
     return made

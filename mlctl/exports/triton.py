@@ -1,7 +1,7 @@
 """A model repository for Triton's ONNX Runtime backend: the release's graph, from encoded rows to scores.
 
 Use it where a fleet of Triton servers is there already. Triton runs the graph and nothing else: rows come encoded
-(`encoding.json` says how; of texts the terms), and there are no decisions, fallbacks or checks of fields.
+(`encoding.json` says how; of texts the terms or vectors), and there are no decisions, fallbacks or checks of fields.
 """
 
 from __future__ import annotations

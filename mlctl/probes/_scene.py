@@ -67,7 +67,7 @@ class Scene:
         import polars as pl
 
         task = str(getattr(project.label, "task", "binary"))
-        apart, whole = tuple(name for name in columns if name not in project.encoding.text), tuple(columns)
+        apart, whole = tuple(name for name in columns if name not in project.encoding.texts), tuple(columns)
         if FOLD in train.columns:
             return cls(project, train, train[FOLD].to_numpy().astype(np.int64), apart, task, whole)
         rows = pl.concat([train, test.select(train.columns)], how="vertical_relaxed")

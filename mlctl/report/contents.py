@@ -9,8 +9,6 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from mlctl import dependence, encoding, runtime
-from mlctl.encoding import Encoding
-from mlctl.files import read_json
 from mlctl.report import _curves, _rows
 from mlctl.report.disk import Disk, read
 from mlctl.spec import Project
@@ -185,7 +183,7 @@ def _asked(
     features = scored.select(columns)
     tried = [line["feature"] for line in _importance(disk) or [] if line["share"] > 0]
     # a text has no values to be tried one after the other
-    tried = [name for name in tried if name in columns and name not in disk.project.encoding.text]
+    tried = [name for name in tried if name in columns and name not in disk.project.encoding.texts]
     if score is None:
         return {"errors": told, "dependence": None}
     usual = dependence.sampled(features, 4000)
@@ -200,7 +198,7 @@ def _scorer(disk: Disk) -> dependence.Score | None:
     graph, learnt = (disk.places.model / f"{own}.{end}" for end in ("onnx", "encoding.json"))
     if own is None or not graph.is_file() or not learnt.is_file():
         return None
-    known = Encoding.model_validate(read_json(learnt))
+    known = encoding.read(learnt)
     ask = runtime.scorer(graph.read_bytes())
     return lambda rows: ask(encoding.encode(known, rows)).astype("float64")
 

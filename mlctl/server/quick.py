@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mlctl.decide import BY_MODEL, COLD_START, FORETOLD, LOW_CONFIDENCE, Decider
-from mlctl.encoding import Encoded, Encoding, joined
+from mlctl.encoding import Encoded, Encoding, embedded, joined
 
 if TYPE_CHECKING:
     import numpy as np
@@ -52,6 +52,8 @@ class Quick:
             if encoded.form == "text":
                 tails.append([self._encoding.weighings[encoded.feature](value) for value in values])
                 columns.append(np.array([len(found) for found in tails[-1]], dtype=np.float32))
+            elif encoded.form == "embedding":
+                columns += embedded(self._encoding, encoded, values)
             elif encoded.form == "category":
                 columns += self._one_hot(encoded, values)
             else:

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from mlctl import kinds
 from mlctl.kinds import Record
 from mlctl.text import Terms
+from mlctl.text_encoder import Embedding
 from mlctl.times import Duration, Moment
 
 _OF_LABEL_ALONE: Final = ("is", "horizon", "task", "classes", "other")
@@ -141,6 +142,20 @@ class EncodingPolicy(Record):
     text: dict[str, Terms] = Field(
         default_factory=dict, description="features that are texts, to be read by their words and pieces of words"
     )
+    embeddings: dict[str, Embedding] = Field(
+        default_factory=dict, description="features that are texts, to be read by an encoder: a vector each"
+    )
+
+    @property
+    def texts(self) -> frozenset[str]:
+        """The features that are texts, however they are read."""
+        return frozenset(self.text) | frozenset(self.embeddings)
+
+    @model_validator(mode="after")
+    def _read_one_way(self) -> EncodingPolicy:
+        if both := sorted(self.text.keys() & self.embeddings.keys()):
+            raise ValueError(f"{both[0]} stands in `text` and in `embeddings`; look its column up twice, by two names")
+        return self
 
 
 ProbeSeverity = Literal["fail", "warn", "skip"]

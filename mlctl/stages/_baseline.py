@@ -42,7 +42,7 @@ def baseline(places: Places, release: Release, trained: Mapping[str, Any], evalu
     own = evaluation["model"]
     learnt = sketches.Learnt(
         importance=_importance(trained["models"].get(own, {}).get("importance", {}), plan.names),
-        texts=tuple(project.encoding.text),
+        texts=tuple(sorted(project.encoding.texts)),
         cohorts=project.cohorts,
         evaluation={
             name: {key: told[key] for key in ("value", "low", "high")}

@@ -9,9 +9,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from mlctl import encoding, fitting, kinds, ladder, runtime, splits
-from mlctl.encoding import Encoding
 from mlctl.errors import DataError, IntegrityError, first_line
-from mlctl.files import read_json, sha256_of, sha256_of_file, write_bytes, write_json, write_with
+from mlctl.files import sha256_of, sha256_of_file, write_bytes, write_json, write_with
 from mlctl.metrics import measuring
 from mlctl.spec import Project
 from mlctl.stages._rows import held_out, part, proved, score_column, table
@@ -105,6 +104,6 @@ def cold_judged(places: Places, project: Project, trained: Mapping[str, Any]) ->
         raise IntegrityError.damaged(str(path), found["sha256"][path.name], digest, again)
     if not project.split.over_time():
         return rows, pl.read_parquet(path)["score"].to_numpy()
-    own = Encoding.model_validate(read_json(places.model / f"{NAME}.encoding.json", again))
+    own = encoding.read(places.model / f"{NAME}.encoding.json", again)
     matrix = encoding.encode(own, rows.select(columns))
     return rows, runtime.score_onnx(path.read_bytes(), matrix).astype("float64")

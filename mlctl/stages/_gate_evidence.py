@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from mlctl import runtime
 from mlctl.comparisons import differences
-from mlctl.encoding import Encoding
+from mlctl.encoding import read
 from mlctl.errors import IntegrityError
 from mlctl.features import fulfils
 from mlctl.files import read_json, sha256_of_file
@@ -68,7 +68,7 @@ def _measures(places: Places, evaluation: Mapping[str, Any], asked: list[Rule], 
     }
     if timed and any(rule.is_timed() for rule in asked):
         score = runtime.scorer(path.read_bytes(), threads=1)
-        encoding = Encoding.model_validate(read_json(places.model / f"{own}.encoding.json", again))
+        encoding = read(places.model / f"{own}.encoding.json", again)
         columns = encoding.width or len(encoding.columns()) + 2 * _USUAL_TERMS
         clocks = {"latency_ms": latency_ms, "seconds": seconds}
         for name, clock in clocks.items():

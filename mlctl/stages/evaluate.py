@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from mlctl import encoding, runtime, slices
 from mlctl.compute import compute
 from mlctl.decide import COLD_START, LOW_CONFIDENCE
-from mlctl.encoding import Encoding
 from mlctl.errors import IntegrityError
 from mlctl.features import fulfils
 from mlctl.files import read_json, sha256_of_file, write_json, write_text, write_with
@@ -87,7 +86,7 @@ def _scores(
         recorded = trained["models"].get(name, {}).get("sha256", "nothing")
         if found != recorded:
             raise IntegrityError.damaged(str(path), recorded, found, again)
-        learnt = Encoding.model_validate(read_json(places.model / f"{name}.encoding.json", again))
+        learnt = encoding.read(places.model / f"{name}.encoding.json", again)
         matrix = encoding.encode(learnt, rows.select(columns))
         scores[name] = runtime.score_onnx(path.read_bytes(), matrix).astype("float64")
     return scores
@@ -159,7 +158,7 @@ def _slices(
     """Groups that nobody named and that the model serves worse than it expects itself, the surest first."""
     truth = rows["label"].to_numpy()
     loss = (truth - scores[own]) ** 2 if project.label.task == "regression" else slices.surprise(truth, scores[own])
-    columns = [name for name in columns if name not in project.encoding.text]
+    columns = [name for name in columns if name not in project.encoding.texts]
     found = slices.find(rows, columns, loss, MIN_COHORT_ROWS, _MOST_SLICES)
     return {
         f"weak_{place}": {

@@ -9,12 +9,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mlctl import lineage, runtime, snapshot, waivers
+from mlctl import encoding, lineage, runtime, snapshot, waivers
 from mlctl.config import section_digest
 from mlctl.encoding import Encoding, encode
 from mlctl.errors import IntegrityError
 from mlctl.files import canonical_json, read_json, sha256_of_file
-from mlctl.release import BASELINE, COLD_FILES, golden_rows, open_release, seal, unsealed
+from mlctl.release import BASELINE, COLD_FILES, Cold, Release, golden_rows, open_release, seal
 from mlctl.spec import AROUND, Project
 from mlctl.stages import Report
 from mlctl.stages._baseline import baseline
@@ -37,20 +37,25 @@ def package(places: Places, project: Project) -> Report:
         )
     trained = read_json(places.model / "report.json", again)
     onnx = (places.model / f"{evaluation['model']}.onnx").read_bytes()
-    learnt = (places.model / f"{evaluation['model']}.encoding.json").read_text(encoding="utf-8")
+    learnt = encoding.read(places.model / f"{evaluation['model']}.encoding.json", again)
     has_cold = bool((trained.get("cold") or {}).get("adopted"))
-    cold = {name: (places.model / name).read_bytes() for name in COLD_FILES} if has_cold else {}
+    files_of_cold = {name: (places.model / name).read_bytes() for name in COLD_FILES} if has_cold else {}
+    cold = None
+    if has_cold:
+        cold = Cold(encoding.read(places.model / COLD_FILES[1], again), files_of_cold[COLD_FILES[0]])
+    encoders = learnt.files() | (cold.encoding.files() if cold else {})
     contents: dict[str, bytes | str] = {
-        **cold,
+        **files_of_cold,
+        **{name: path.read_bytes() for name, path in encoders.items()},
         "model.onnx": onnx,
         "project.json": canonical_json({key: value for key, value in project.mapping().items() if key not in AROUND}),
-        "encoding.json": learnt,
-        "golden.json": _golden(places, learnt, onnx, cold),
+        "encoding.json": (places.model / f"{evaluation['model']}.encoding.json").read_text(encoding="utf-8"),
+        "golden.json": _golden(places, (learnt, onnx), cold),
         "card.md": _card(project, evaluation, gate),
     }
-    columns = list(Encoding.model_validate_json(learnt).columns())
-    about = {**_about(places, project, trained, evaluation), "signature": _signature(project, trained, columns)}
-    contents[BASELINE] = baseline(places, unsealed(project, contents, about), trained, evaluation)
+    signature = _signature(project, trained, list(learnt.columns()))
+    about = {**_about(places, project, trained, evaluation), "signature": signature}
+    contents[BASELINE] = baseline(places, Release("", about, project, learnt, onnx, cold), trained, evaluation)
     identity = seal(places.release, contents, about)
     opened = open_release(places.release, again)
     rows = len(read_json(places.release / "golden.json")["scores"])
@@ -69,15 +74,14 @@ def made(places: Places) -> tuple[Path, ...]:
     return (places.checked, places.features, places.frozen, places.model, places.evaluation)
 
 
-def _golden(places: Places, learnt: str, onnx: bytes, cold: Mapping[str, bytes]) -> str:
+def _golden(places: Places, model: tuple[Encoding, bytes], cold: Cold | None) -> str:
     """Test rows and the scores that the sealed graphs give them."""
     rows, columns = part(places, "test")
     features = rows.select(columns)
-    matrix = encode(Encoding.model_validate_json(learnt), features)
-    scores = {"scores": runtime.score_onnx(onnx, matrix).astype("float64")}
-    if cold:
-        theirs = encode(Encoding.model_validate_json(cold["cold.encoding.json"]), features)
-        scores["cold_scores"] = runtime.score_onnx(cold["cold.onnx"], theirs).astype("float64")
+    learnt, onnx = model
+    scores = {"scores": runtime.score_onnx(onnx, encode(learnt, features)).astype("float64")}
+    if cold is not None:
+        scores["cold_scores"] = cold.score(features)
     return golden_rows(features, scores)
 
 

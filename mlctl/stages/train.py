@@ -44,7 +44,7 @@ def train(places: Places, project: Project) -> Report:
     models, shape = {}, (0, 0)
     for name, options in rungs.items():
         learnt = encoding_of(project, options, rows.select(columns), known)
-        write_json(places.model / f"{name}.encoding.json", learnt.model_dump(mode="json"))
+        learnt.write(places.model / f"{name}.encoding.json")
         seen = table(project, learnt, rows, columns, known)
         fitted = fitting.fit(options, seen)
         write_bytes(places.model / f"{name}.onnx", fitted.onnx)

@@ -10,7 +10,7 @@ ROWS = """
 errors
 findings files git times strict_yaml environment
 kinds crash sealed
-gate_rules text
+gate_rules text text_encoder
 spec
 validation
 recommend
