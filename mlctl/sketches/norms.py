@@ -3,7 +3,8 @@
 The deviation is that of the *daily statistic*, from the training days, and a few days know it badly: a value is judged
 by Student's t of a new observation, whose three-sigma limits are wider the fewer days there were. Where weekdays differ
 (an F test at 1 % over three weeks or more), a day is held against its own weekday. A smallest and a largest value
-follow Gumbel's distribution on the asinh scale. A training day beyond six robust deviations is left out.
+follow Gumbel's distribution on the asinh scale, and so do mean and deviation of a column with long tails. A day
+beyond six robust deviations is left out.
 
 Gumbel, "Statistics of Extremes" (1958); Benjamini and Hochberg, "Controlling the false discovery rate", Journal of the
 Royal Statistical Society B 57 (1995).
@@ -17,7 +18,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Final
 
-from mlctl.sketches.statistics import HIGH, LOW, MEAN, NULLS
+from mlctl.sketches.statistics import DEVIATION, HIGH, LOW, MEAN, NULLS
 
 if TYPE_CHECKING:
     from mlctl.sketches.baseline import Day
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 _WEEK: Final = 7
 _FEWEST_FOR_WEEKDAYS: Final = 21
 _FAR: Final = 6.0
+_LONG: Final = math.asinh(5.0)
+"""A day's extreme that lies so many deviations of a row off is that of a long tail."""
 _MOST_LEFT_OUT: Final = 0.1
 _GUMBEL: Final = math.pi / math.sqrt(6)
 _EULER: Final = 0.5772156649015329
@@ -45,6 +48,9 @@ class Norm:
         weekdays: By weekday from Monday, how far it lies from the middle; empty where weekdays do not differ.
         observed: Whether the days were real ones.
         slack: Spread of one row's part, known without any day; 0 where it is not.
+        above: Whether days lie farther above the middle than a normal distribution says: extremes, and whatever hangs
+            on the extremes of a long tail.
+        below: The same below the middle.
     """
 
     what: str
@@ -55,6 +61,8 @@ class Norm:
     weekdays: tuple[float, ...]
     observed: bool
     slack: float
+    above: bool = False
+    below: bool = False
 
     def expected(self, rows: int, day: date) -> tuple[float, float, int]:
         """Middle and spread of a new day of so many rows, and the degrees of freedom of the spread."""
@@ -89,7 +97,7 @@ class Norm:
             return 1.0 if math.isclose(value, middle, rel_tol=1e-9, abs_tol=1e-12) else 0.0
         off = (value - middle) / spread
         chance = 2 * float(stdtr(dof, -abs(off)))
-        if (self.what == HIGH and off > 0) or (self.what == LOW and off < 0):
+        if (self.above and off > 0) or (self.below and off < 0):
             deviations = -float(ndtri(max(chance / 2, 1e-300)))
             return -math.expm1(-math.exp(-(deviations * _GUMBEL + _EULER)))
         return min(chance, 1.0)
@@ -102,11 +110,22 @@ def norms(days: Sequence[Day], observed: bool) -> dict[str, dict[str, Norm]]:
         told = [(day, day.values[column]) for day in days if column in day.values]
         for what in {name: None for _, values in told for name in values}:
             some = [(day, values[what]) for day, values in told if what in values]
-            found.setdefault(column, {})[what] = _norm(what, some, observed)
+            found.setdefault(column, {})[what] = _norm(what, some, observed, _tails(what, told))
     return found
 
 
-def _norm(what: str, told: Sequence[tuple[Day, float]], observed: bool) -> Norm:
+def _tails(what: str, told: Sequence[tuple[Day, Mapping[str, float]]]) -> tuple[bool, bool]:
+    """Whether a statistic has a long tail above and below: it is an extreme, or days hold rows that lie far out."""
+    if what in (LOW, HIGH):
+        return what == HIGH, what == LOW
+    if what not in (MEAN, DEVIATION):
+        return False, False
+    high = _median([values.get(HIGH, 0.0) for _, values in told]) > _LONG
+    low = _median([values.get(LOW, 0.0) for _, values in told]) < -_LONG
+    return (high or (low and what == DEVIATION)), low and what == MEAN
+
+
+def _norm(what: str, told: Sequence[tuple[Day, float]], observed: bool, tails: tuple[bool, bool]) -> Norm:
     told = _usual(told)
     values = [value for _, value in told]
     middle, spread = _moments(values)
@@ -115,7 +134,7 @@ def _norm(what: str, told: Sequence[tuple[Day, float]], observed: bool) -> Norm:
     if observed and len(told) >= _FEWEST_FOR_WEEKDAYS:
         weekdays, spread = _by_weekday(told, middle, spread)
     slack = 1.0 if what in (MEAN, NULLS) or what.startswith("share of ") else 0.0
-    return Norm(what, middle, spread, len(told), rows, weekdays, observed, slack)
+    return Norm(what, middle, spread, len(told), rows, weekdays, observed, slack, *tails)
 
 
 def _usual(told: Sequence[tuple[Day, float]]) -> Sequence[tuple[Day, float]]:

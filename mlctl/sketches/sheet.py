@@ -23,6 +23,7 @@ OUTPUTS: Final = {SCORE: "score", DECISION: "decision", "@reason": "reason", "@v
 """Names of the outputs' sketches, and the columns of scored rows that they are of."""
 WORDS: Final = "@words"
 LENGTH: Final = "@length"
+DIRECTION: Final = "@direction_"
 _DIRECTIONS: Final = 8
 _SEED: Final = 7
 
@@ -140,5 +141,5 @@ def _projections(name: str, values: pl.Series) -> dict[str, pl.Series]:
     directions /= np.sqrt((directions**2).sum(axis=0))
     found = {f"{name}{LENGTH}": pl.Series(np.sqrt((matrix**2).sum(axis=1)))}
     for place in range(_DIRECTIONS):
-        found[f"{name}@direction_{place}"] = pl.Series((matrix * directions[:, place]).sum(axis=1))
+        found[f"{name}{DIRECTION}{place}"] = pl.Series((matrix * directions[:, place]).sum(axis=1))
     return {column: numbers.fill_nan(None) for column, numbers in found.items()}

@@ -1,0 +1,110 @@
+"""What the monitors that hold whole histograms against training's share: a distance, its limit, and its noise.
+
+A distance between two samples of the same world is never 0, and is larger the fewer rows a day has. A column speaks up
+only where its distance is beyond `limit`, beyond what the training days reached (three deviations above their mean),
+and too large for chance at so many rows (a chi-square or Kolmogorov test, Benjamini-Hochberg over the columns).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Final
+
+from pydantic import Field
+
+from mlctl.findings import Finding
+from mlctl.monitors import Measured, Window
+from mlctl.monitors._daily import FALSE_SHARE, DailyOptions, Shift, number, told, unjudged, watched
+from mlctl.sketches import Baseline, Sketch
+from mlctl.sketches.sheet import WORDS
+from mlctl.sketches.statistics import distances
+
+Chosen = Callable[[str], bool]
+_SIGMA: Final = 3.0
+_TOGETHER: Final = 4
+"""Words of one text come together, so that they are worth fewer rows than there are words."""
+
+
+class DistanceOptions(DailyOptions):
+    """Options of a distance between histograms."""
+
+    limit: float = Field(default=0.1, gt=0, description="distance from which a shift matters")
+
+
+def measured(
+    options: DistanceOptions, window: Window, baseline: Baseline | None, what: str, chosen: Chosen = lambda name: True
+) -> list[Measured]:
+    """The distance of every watched column that has one."""
+    if baseline is None or window.sheet is None:
+        return []
+    found = []
+    for column in filter(chosen, watched(options, baseline)):
+        value = _distance(window.sheet.columns.get(column), baseline, column, what)
+        if value is not None:
+            norm = baseline.norms.get(column, {}).get(what)
+            usual = None if norm is None else norm.middle
+            found.append(Measured(what, column, value, usual, high=_allowed(options, window, baseline, column, what)))
+    return found
+
+
+def observed(
+    options: DistanceOptions, window: Window, baseline: Baseline | None, what: str, chosen: Chosen = lambda name: True
+) -> list[Finding]:
+    """The columns whose histogram left training's, by importance times distance."""
+    if baseline is None or window.sheet is None or unjudged(options, window, baseline):
+        return unjudged(options, window, baseline)
+    shifts = {}
+    for column in filter(chosen, watched(options, baseline)):
+        sketch = window.sheet.columns.get(column)
+        value = _distance(sketch, baseline, column, what)
+        if sketch is not None and value is not None:
+            allowed = _allowed(options, window, baseline, column, what)
+            likely = _chance(what, sketch, baseline, column)
+            looks = _moved(sketch, baseline, column)
+            shift = Shift(column, what, likely, value, f"{what} {number(value)}", number(allowed), looks)
+            shifts[column] = (shift, value > allowed)
+    return told(options, window, baseline, shifts, FALSE_SHARE)
+
+
+def _distance(sketch: Sketch | None, baseline: Baseline, column: str, what: str) -> float | None:
+    if sketch is None:
+        return None
+    return distances(sketch, baseline.whole.columns[column], baseline.shapes[column]).get(what)
+
+
+def _allowed(options: DistanceOptions, window: Window, baseline: Baseline, column: str, what: str) -> float:
+    norm = baseline.norms.get(column, {}).get(what)
+    if norm is None or window.sheet is None:
+        return options.limit
+    # the noise of psi falls with the rows, that of the others with their root
+    fewer = max(norm.rows / max(window.sheet.rows, 1), 1.0)
+    return max(options.limit, (norm.middle + _SIGMA * norm.spread) * (fewer if what == "psi" else math.sqrt(fewer)))
+
+
+def _chance(what: str, sketch: Sketch, baseline: Baseline, column: str) -> float:
+    """The chance of so large a distance between two samples of one world: by ranks where the distance hangs on them."""
+    from scipy.special import chdtrc, kolmogorov
+
+    whole = baseline.whole.columns[column]
+    found = distances(sketch, whole, baseline.shapes[column])
+    rows = 1 / (1 / sketch.known + 1 / whole.known)
+    if column.endswith(WORDS):
+        rows /= _TOGETHER
+    if what in ("ks", "wasserstein"):
+        return float(kolmogorov(found["ks"] * math.sqrt(rows)))
+    filled = sum(1 for a, b in zip(sketch.bins, whole.bins, strict=True) if a or b)
+    return float(chdtrc(max(filled - 1, 1), 4 * found["chi_square"] ** 2 * rows))
+
+
+def _moved(sketch: Sketch, baseline: Baseline, column: str) -> str:
+    """The bin whose share changed most, in words."""
+    shape, ours, theirs = baseline.shapes[column], sketch.shares(), baseline.whole.columns[column].shares()
+    place = max(range(len(ours)), key=lambda index: abs(ours[index] - theirs[index]))
+    if shape.kind == "category":
+        name = repr(shape.categories[place]) if place < len(shape.categories) else "other values"
+    else:
+        low = f"from {number(shape.edges[place - 1])}" if place else ""
+        high = f"below {number(shape.edges[place])}" if place < len(shape.edges) else ""
+        name = " ".join(filter(None, ("values", low, high)))
+    return f"{name}: {theirs[place]:.1%} in training, {ours[place]:.1%} now"
