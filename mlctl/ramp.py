@@ -35,13 +35,13 @@ class Stands:
     Attributes:
         project: The project.
         now: The rollout.
-        changed: Whether this command changed it.
+        changed: Whether this command changed it; None: it was only asked.
         step: The next of `rollout.steps`; None where there is no challenger.
     """
 
     project: str
     now: Rollout
-    changed: bool
+    changed: bool | None
     step: Next | None
 
     def record(self) -> dict[str, Any]:
@@ -77,7 +77,7 @@ def ramp(places: Places, asked: Asked, note: Note) -> Stands:
     # taking a share away must not depend on anything that may be broken
     tried = now.challenger and asked.percent != 0
     step = _next(places, now, note) if tried else None
-    return Stands(places.name, now, now != before, step)
+    return Stands(places.name, now, now != before if any(ways) else None, step)
 
 
 def advance(places: Places, found: Rollout, note: Note) -> Rollout:
@@ -133,6 +133,16 @@ def shadow(places: Places, note: Note, challenger: str = "") -> Rollout:
     found = rollout.read(places)
     traffic = _tried(places, found, challenger)
     return rollout.change(places, found, replace(traffic, mode="shadow", weight=0), note)
+
+
+def send_away(places: Places, challenger: str, note: Note) -> Rollout:
+    """Takes a challenger's share away, if it is still the one that is tried.
+
+    Raises:
+        IntegrityError, ConflictError, ExternalError: As `off`.
+    """
+    found = rollout.read(places)
+    return off(places, note) if found.challenger == challenger and found.traffic.mode != "off" else found
 
 
 def off(places: Places, note: Note) -> Rollout:

@@ -151,6 +151,11 @@ class Places:
         return self.state / "watched"
 
     @property
+    def trial(self) -> Path:
+        """What champion and challenger both answered, in segments that are only added to, and one file a batch."""
+        return self.state / "trial"
+
+    @property
     def metrics(self) -> Path:
         """Small JSON files that DVC shows and compares."""
         return self.folder / "metrics"

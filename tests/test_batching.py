@@ -13,7 +13,7 @@ from mlctl.server.inputs import Refused
 def batches(most_waiting: int = 10, most_rows: int = 4, patience_s: float = 60.0) -> tuple[Batches, list[list[int]]]:
     seen: list[list[int]] = []
 
-    def answer(rows):
+    def answer(rows, ids):
         seen.append([row["number"] for row in rows])
         return [{"number": row["number"]} for row in rows]
 
@@ -27,11 +27,15 @@ def rows(*numbers: int) -> list[dict[str, int]]:
     return [{"number": number} for number in numbers]
 
 
+async def ask(queue: Batches, *numbers: int) -> list[dict[str, int]]:
+    return await queue.ask(rows(*numbers), [str(number) for number in numbers])
+
+
 def test_a_request_alone_is_answered_at_once_and_those_that_come_together_together():
     async def play():
         queue, seen = batches()
-        assert await queue.ask(rows(1)) == [{"number": 1}]
-        answers = await asyncio.gather(queue.ask(rows(2, 3)), queue.ask(rows(4)), queue.ask(rows(5, 6)))
+        assert await ask(queue, 1) == [{"number": 1}]
+        answers = await asyncio.gather(ask(queue, 2, 3), ask(queue, 4), ask(queue, 5, 6))
         assert answers == [[{"number": 2}, {"number": 3}], [{"number": 4}], [{"number": 5}, {"number": 6}]]
         assert seen == [[1], [2, 3, 4], [5, 6]]
         assert queue.waiting_rows == 0
@@ -42,7 +46,7 @@ def test_a_request_alone_is_answered_at_once_and_those_that_come_together_togeth
 def test_a_request_larger_than_a_batch_is_one_batch():
     async def play():
         queue, seen = batches()
-        assert len(await queue.ask(rows(*range(9)))) == 9
+        assert len(await ask(queue, *range(9))) == 9
         assert seen == [list(range(9))]
 
     asyncio.run(play())
@@ -51,11 +55,11 @@ def test_a_request_larger_than_a_batch_is_one_batch():
 def test_who_comes_to_a_full_queue_is_told_to_come_again():
     async def play():
         queue, seen = batches(most_waiting=3)
-        first = asyncio.ensure_future(queue.ask(rows(1, 2, 3)))
+        first = asyncio.ensure_future(ask(queue, 1, 2, 3))
         await asyncio.sleep(0)
         # the next turn has not come yet
         with pytest.raises(Refused) as refused:
-            await queue.ask(rows(4))
+            await ask(queue, 4)
         assert (refused.value.status, refused.value.retry_after_s) == (503, 1)
         await first
         assert seen == [[1, 2, 3]]
@@ -66,7 +70,7 @@ def test_who_comes_to_a_full_queue_is_told_to_come_again():
 def test_who_waited_too_long_gets_the_fallback():
     async def play():
         queue, seen = batches(patience_s=-1.0)
-        assert await queue.ask(rows(7)) == [{"late": 7}]
+        assert await ask(queue, 7) == [{"late": 7}]
         assert seen == []
 
     asyncio.run(play())
@@ -75,8 +79,8 @@ def test_who_waited_too_long_gets_the_fallback():
 def test_who_went_away_is_not_answered():
     async def play():
         queue, seen = batches()
-        gone = asyncio.ensure_future(queue.ask(rows(1)))
-        stays = asyncio.ensure_future(queue.ask(rows(2)))
+        gone = asyncio.ensure_future(ask(queue, 1))
+        stays = asyncio.ensure_future(ask(queue, 2))
         await asyncio.sleep(0)
         gone.cancel()
         assert await stays == [{"number": 2}]
@@ -88,7 +92,7 @@ def test_who_went_away_is_not_answered():
 def test_flush_answers_everybody_who_waits():
     async def play():
         queue, seen = batches()
-        waiting = [asyncio.ensure_future(queue.ask(rows(number))) for number in range(6)]
+        waiting = [asyncio.ensure_future(ask(queue, number)) for number in range(6)]
         await asyncio.sleep(0)
         queue.flush()
         assert sum(map(len, seen)) == 6

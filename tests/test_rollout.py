@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import multiprocessing
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -188,6 +189,9 @@ def test_entities_are_divided_as_the_provider_of_openfeature_divides_them(folder
         asked = [client.get_string_details("shop", "", EvaluationContext(key)) for key in KEYS]
     finally:
         provider.shutdown()
+        for thread in threading.enumerate():
+            if thread.name.startswith("FlagdFileWatcher"):
+                thread.join()
 
     ours = buckets.to_challenger("shop", now.traffic, KEYS).tolist()
     assert [details.variant for details in asked] == ["challenger" if yes else "champion" for yes in ours]

@@ -34,6 +34,8 @@ def serve(
         lambda: folder or releases.to_serve(places),
         places.predictions,
         places.online,
+        places.trial,
+        None if folder else places,
         host,
         port,
     )

@@ -22,7 +22,7 @@ def stands(found: Stands) -> None:
     if traffic.challenger:
         console.stage_line("challenger", f"{traffic.challenger} {does[traffic.mode]}")
     if note is not None:
-        how = "" if found.changed else " (nothing was changed)"
+        how = " (nothing was changed)" if found.changed is False else ""
         told = f"{found.now.revision}, by {note.by} at {moment_text(note.at)}: {note.why}{how}"
         console.stage_line("revision", told)
     if found.step is not None:

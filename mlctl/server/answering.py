@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from mlctl.errors import DataError
 from mlctl.online import Store
-from mlctl.server.answers import MODEL_ERROR, TIMEOUT, Answerer
+from mlctl.server.answers import TIMEOUT, Answerer
 from mlctl.server.batching import Batches
 from mlctl.server.inputs import Inputs
 from mlctl.server.lookups import Filled, Lookups
 from mlctl.server.measures import Measures
 from mlctl.server.prediction_log import PredictionLog
+from mlctl.server.trials import Trials
 from mlctl.server.variants import Variants
 from mlctl.serving.http import Options
 
@@ -22,6 +22,13 @@ if TYPE_CHECKING:
 Tell = Callable[[str], None]
 
 
+class Logs(NamedTuple):
+    """What is written down: what was answered, and what both releases of a trial answered; None: nothing."""
+
+    answers: PredictionLog | None = None
+    pairs: PredictionLog | None = None
+
+
 class Answering:
     """What answers rows now; another release or store may take its place between two requests.
 
@@ -29,15 +36,17 @@ class Answering:
         name: The project.
         options: The limits.
         variants: Which release answers which row.
+        trials: What happens around a challenger.
         inputs: What a row of a request holds.
         lookups: The online store that fills rows; None: there is none.
         draining: Whether the server is about to end.
     """
 
-    def __init__(self, name: str, options: Options, log: PredictionLog | None, measures: Measures, tell: Tell) -> None:
+    def __init__(self, name: str, options: Options, logs: Logs, measures: Measures, tell: Tell) -> None:
         self.name, self.options, self.measures = name, options, measures
-        self._log, self._tell = log, tell
+        self._log, self._tell = logs.answers, tell
         self.variants = Variants()
+        self.trials = Trials(self.variants, logs.pairs, measures, tell)
         self.inputs = Inputs({}, "", options.max_rows)
         self.lookups: Lookups | None = None
         self.draining = False
@@ -67,11 +76,12 @@ class Answering:
         Raises:
             Refused: 503: too many rows wait already.
         """
+        ids = ids_of(identity, len(rows))
         if any(fill.reason for fill in fills):
-            answers = await self._some_asked(rows, fills)
+            answers = await self._some_asked(rows, ids, fills)
         else:
-            answers = await self._batches.ask(rows)
-        told = named(answers, identity)
+            answers = await self._batches.ask(rows, ids)
+        told = named(answers, ids)
         if self._log is not None:
             keys = ({} if self.inputs.key not in row else {self.inputs.key: row[self.inputs.key]} for row in rows)
             lines = [line | key for line, key in zip(told, keys, strict=True)]
@@ -82,36 +92,30 @@ class Answering:
             self._log.write(lines)
         return told
 
-    async def _some_asked(self, rows: Sequence[Row], fills: Sequence[Filled]) -> list[dict[str, Any]]:
-        asked = [row for row, fill in zip(rows, fills, strict=True) if not fill.reason]
-        by_model = iter(await self._batches.ask(asked) if asked else [])
+    async def _some_asked(
+        self, rows: Sequence[Row], ids: Sequence[str], fills: Sequence[Filled]
+    ) -> list[dict[str, Any]]:
+        asked = [(row, own) for row, own, fill in zip(rows, ids, fills, strict=True) if not fill.reason]
+        by_model = iter(await self._batches.ask([row for row, _ in asked], [own for _, own in asked]) if asked else [])
         champion = self.variants.champion
         by_fallback = [champion.fallback(fill.reason) for fill in fills if fill.reason]
         self.measures.answers(by_fallback)
         others = iter(by_fallback)
         return [next(others) if fill.reason else next(by_model) for fill in fills]
 
-    def _answered(self, rows: Sequence[Row]) -> list[dict[str, Any]]:
+    def close(self) -> None:
+        """Ends the logs, and what goes on in the background."""
+        self.trials.close()
+        if self._log is not None:
+            self._log.close()
+
+    def _answered(self, rows: Sequence[Row], ids: Sequence[str]) -> list[dict[str, Any]]:
         """The answers to a batch."""
         self.measures.batch(len(rows), self._batches.waiting_rows)
-        shares = self.variants.shares(rows)
-        if len(shares) == 1:
-            return self._answered_by(shares[0].answerer, rows)
-        answers: dict[int, dict[str, Any]] = {}
-        for answerer, places in shares:
-            answers |= zip(places, self._answered_by(answerer, [rows[place] for place in places]), strict=True)
-        return [answers[place] for place in range(len(rows))]
-
-    def _answered_by(self, answerer: Answerer, rows: Sequence[Row]) -> list[dict[str, Any]]:
-        """The answers of one release; where its model fails, the fallback's."""
-        try:
-            answers = answerer.answers(self.inputs, rows)
-        except Exception as error:  # noqa: BLE001 - the fallback answers, whatever failed
-            if len(rows) > 1:  # one bad row must not spoil the others
-                return [self._answered_by(answerer, [row])[0] for row in rows]
-            if not isinstance(error, DataError):
-                self._tell(f"the model failed: {type(error).__name__}: {error}")
-            answers = [answerer.fallback(MODEL_ERROR)]
+        trial = self.variants.trial
+        if trial is not None:
+            return self.trials.answered(trial, rows, ids)
+        answers = self.variants.champion.answers_or_fallback(rows, self._tell)
         self.measures.answers(answers)
         return answers
 
@@ -122,6 +126,15 @@ class Answering:
         return answers
 
 
-def named(answers: Sequence[dict[str, Any]], identity: str) -> list[dict[str, Any]]:
-    """Answers with an id each: the request's, and of several rows the row's place behind it."""
-    return [{"id": identity if len(answers) == 1 else f"{identity}/{place}"} | a for place, a in enumerate(answers)]
+def ids_of(identity: str, rows: int) -> list[str]:
+    """The ids of a request's rows: its own, and of several rows the row's place behind it.
+
+    >>> ids_of("order-81", 1), ids_of("order-81", 2)
+    (['order-81'], ['order-81/0', 'order-81/1'])
+    """
+    return [identity] if rows == 1 else [f"{identity}/{place}" for place in range(rows)]
+
+
+def named(answers: Sequence[dict[str, Any]], ids: Sequence[str]) -> list[dict[str, Any]]:
+    """Answers with their ids."""
+    return [{"id": own} | answer for own, answer in zip(ids, answers, strict=True)]

@@ -7,7 +7,7 @@ is answered: what goes wrong inside is counted, and the project's fallback answe
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,17 +16,19 @@ from typing import TYPE_CHECKING, Any, Final
 from mlctl.contributions import contributions
 from mlctl.decide import Decider
 from mlctl.encoding import encode
+from mlctl.errors import DataError
 from mlctl.files import read_json
 from mlctl.release import Release, open_release
+from mlctl.rollout.flag_file import CHAMPION
 from mlctl.server.inputs import Inputs
 from mlctl.server.quick import Quick
 
 if TYPE_CHECKING:
     import polars as pl
 
+Answer = dict[str, Any]
 MODEL_ERROR: Final = "model_error"
 TIMEOUT: Final = "timeout"
-VARIANT: Final = "champion"
 
 
 @dataclass(frozen=True)
@@ -38,15 +40,17 @@ class Answerer:
         schema: By feature its Polars type, as in the golden rows.
         examples: The golden rows.
         decider: What turns scores into decisions.
+        variant: What it is: champion, or challenger while it is tried.
     """
 
     release: Release
     schema: Mapping[str, str]
     examples: tuple[Mapping[str, Any], ...]
     decider: Decider
+    variant: str = CHAMPION
 
     @classmethod
-    def open(cls, folder: Path, next_step: str) -> Answerer:
+    def open(cls, folder: Path, next_step: str, variant: str = CHAMPION) -> Answerer:
         """Opens a release, which asks its graph for the golden rows.
 
         Raises:
@@ -56,7 +60,27 @@ class Answerer:
         golden = read_json(folder / "golden.json", next_step)
         columns = golden["features"]
         examples = tuple({name: columns[name][row] for name in columns} for row in range(len(golden["scores"])))
-        return cls(release, golden["schema"], examples, release.decider())
+        return cls(release, golden["schema"], examples, release.decider(), variant)
+
+    @cached_property
+    def inputs(self) -> Inputs:
+        """What its own rows hold."""
+        return Inputs(self.schema, self.release.project.entity.key, 0)
+
+    def fits(self, inputs: Inputs) -> bool:
+        """Whether rows that were read so hold all its features, in their types."""
+        return all(inputs.schema.get(name) == kind for name, kind in self.schema.items())
+
+    def answers_or_fallback(self, rows: Sequence[Mapping[str, Any]], tell: Callable[[str], None]) -> list[Answer]:
+        """The answers to rows; where the model fails, the fallback's."""
+        try:
+            return self.answers(self.inputs, rows)
+        except Exception as error:  # noqa: BLE001 - the fallback answers, whatever failed
+            if len(rows) > 1:  # one bad row must not spoil the others
+                return [self.answers_or_fallback([row], tell)[0] for row in rows]
+            if not isinstance(error, DataError):
+                tell(f"the model failed: {type(error).__name__}: {error}")
+            return [self.fallback(MODEL_ERROR)]
 
     def answers(self, inputs: Inputs, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """The answers to rows; they are those of batch scoring, to the bit.
@@ -89,7 +113,7 @@ class Answerer:
     @cached_property
     def whose(self) -> Mapping[str, str]:
         """Whose answers these are."""
-        return {"release": self.release.id, "variant": VARIANT}
+        return {"release": self.release.id, "variant": self.variant}
 
     def fallback(self, reason: str) -> dict[str, Any]:
         """The answer where the model gives none."""

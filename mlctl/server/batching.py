@@ -23,6 +23,7 @@ _RETRY_AFTER_S: Final = 1
 
 class _Waiting(NamedTuple):
     rows: Sequence[Row]
+    ids: Sequence[str]
     answered: asyncio.Future[list[Answer]]
     until: float
 
@@ -32,14 +33,14 @@ class Batches:
 
     def __init__(
         self,
-        answer: Callable[[Sequence[Row]], list[Answer]],
+        answer: Callable[[Sequence[Row], Sequence[str]], list[Answer]],
         late: Callable[[Sequence[Row]], list[Answer]],
         limits: tuple[int, int, float],
     ) -> None:
         """A queue.
 
         Args:
-            answer: The answers to rows.
+            answer: The answers to rows, which have ids.
             late: The answers to rows that waited too long.
             limits: Most rows that wait, most rows of a batch, and most seconds of waiting.
         """
@@ -54,8 +55,8 @@ class Batches:
         """Rows that wait now."""
         return self._rows
 
-    async def ask(self, rows: Sequence[Row]) -> list[Answer]:
-        """The answers to rows, in their order.
+    async def ask(self, rows: Sequence[Row], ids: Sequence[str]) -> list[Answer]:
+        """The answers to rows with these ids, in their order.
 
         Raises:
             Refused: 503: too many rows wait already.
@@ -63,7 +64,7 @@ class Batches:
         if self._rows + len(rows) > self._most_waiting and self._rows:
             raise Refused(503, "too many requests wait already", retry_after_s=_RETRY_AFTER_S)
         loop = asyncio.get_running_loop()
-        waiting = _Waiting(rows, loop.create_future(), time.monotonic() + self._patience_s)
+        waiting = _Waiting(rows, ids, loop.create_future(), time.monotonic() + self._patience_s)
         self._waiting.append(waiting)
         self._rows += len(rows)
         if not self._called:
@@ -86,6 +87,7 @@ class Batches:
     def _next_batch(self) -> None:
         batch: list[_Waiting] = []
         rows: list[Row] = []
+        ids: list[str] = []
         now = time.monotonic()
         while self._waiting and (not batch or len(rows) + len(self._waiting[0].rows) <= self._most_rows):
             waiting = self._waiting.popleft()
@@ -97,8 +99,9 @@ class Batches:
                 continue
             batch.append(waiting)
             rows += waiting.rows
+            ids += waiting.ids
         if batch:
-            answers = self._answer(rows)
+            answers = self._answer(rows, ids)
             start = 0
             for waiting in batch:
                 waiting.answered.set_result(answers[start : start + len(waiting.rows)])

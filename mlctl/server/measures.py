@@ -15,6 +15,8 @@ from prometheus_client import (
     multiprocess,
 )
 
+from mlctl.rollout import Traffic
+
 _SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 _ROWS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 
@@ -54,6 +56,27 @@ class Measures:
         )
         self._refused = Counter("mlctl_releases_refused_total", "New releases that were not taken.", registry=registry)
         self._lost = Counter("mlctl_log_lines_lost_total", "Answers that could not be written down.", registry=registry)
+        self._percent = Gauge(
+            "mlctl_challenger_percent",
+            "The challenger's share of the entities.",
+            multiprocess_mode="livemax",
+            registry=registry,
+        )
+        self._variant_seconds = Counter(
+            "mlctl_variant_seconds_total",
+            "Seconds of computing by variant, while a challenger is tried.",
+            ["variant"],
+            registry=registry,
+        )
+        self._pairs = Counter("mlctl_pairs_total", "Rows that both releases answered.", registry=registry)
+        self._dropped = Counter(
+            "mlctl_pairs_dropped_total",
+            "Rows that the other release was not asked, for want of time.",
+            registry=registry,
+        )
+        self._rollbacks = Counter(
+            "mlctl_challengers_sent_away_total", "Challengers that this server has sent away.", registry=registry
+        )
         self._project, self._release = project, ""
         self._of_route: dict[str, Histogram] = {}
         self._of_answer: dict[tuple[str, str, str], Counter] = {}
@@ -94,6 +117,26 @@ class Measures:
     def refused_release(self) -> None:
         """A new release was not taken."""
         self._refused.inc()
+
+    def traffic(self, traffic: Traffic) -> None:
+        """A challenger has another share."""
+        self._percent.set(traffic.percent)
+
+    def seconds(self, variant: str, seconds: float) -> None:
+        """A variant has computed."""
+        self._variant_seconds.labels(variant).inc(seconds)
+
+    def paired(self, rows: int) -> None:
+        """Rows were answered by both releases."""
+        self._pairs.inc(rows)
+
+    def dropped(self, rows: int) -> None:
+        """Rows were not asked of the other release."""
+        self._dropped.inc(rows)
+
+    def rolled_back(self) -> None:
+        """A challenger was sent away."""
+        self._rollbacks.inc()
 
     def lost(self, lines: int) -> None:
         """Lines of the prediction log could not be written."""

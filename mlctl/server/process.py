@@ -23,15 +23,17 @@ import uvicorn
 
 from mlctl import online
 from mlctl.errors import ExternalError, IntegrityError, MlctlError
-from mlctl.server.answering import Answering
+from mlctl.server.answering import Answering, Logs
 from mlctl.server.answers import Answerer
 from mlctl.server.app import App
+from mlctl.server.following import Following
 from mlctl.server.lookups import Lookups
 from mlctl.server.measures import Measures
 from mlctl.server.prediction_log import PredictionLog
 from mlctl.server.workers import supervise
 from mlctl.serving.http import Options
 from mlctl.times import moment_text
+from mlctl.workspace import Places
 
 _LOOK_S: Final = 0.5
 _QUIET_S: Final = 0.2
@@ -48,6 +50,8 @@ class Served:
         release: The folder of the release to serve, as it is now; another one, or a new one there, takes over.
         log: The folder of the prediction log.
         online: The folder of the online store, where there is one.
+        trial: The folder of the trial log.
+        follows: The project whose rollout file is followed; None: nobody is tried beside a release that was named.
         host: The address that is listened on.
         port: The port; 0 for any free one.
     """
@@ -56,6 +60,8 @@ class Served:
     release: Callable[[], Path]
     log: Path
     online: Path
+    trial: Path
+    follows: Places | None
     host: str
     port: int
 
@@ -76,8 +82,9 @@ def serve(served: Served, now: Callable[[], datetime], tell: Callable[[str], Non
     options = _options(answerer)
     several = "PROMETHEUS_MULTIPROC_DIR" in os.environ
     measures = Measures(served.name, several)
-    log = None if options.log == "none" else PredictionLog(served.log, now, measures.lost)
-    answering = Answering(served.name, options, log, measures, tell)
+    logs = Logs(*(PredictionLog(folder, now, measures.lost) for folder in (served.log, served.trial)))
+    logs = Logs() if options.log == "none" else logs
+    answering = Answering(served.name, options, logs, measures, tell)
     answering.take(answerer)
     _look_up(answering, served, now, tell)
     listener = bound(served.host, served.port)
@@ -95,7 +102,7 @@ def serve(served: Served, now: Callable[[], datetime], tell: Callable[[str], Non
         backlog=_BACKLOG,
         timeout_keep_alive=_KEEP_ALIVE_S,
     )
-    server = _Server(config, answering, options.drain_s, lambda: _watch(answering, served, now, tell))
+    server = _Server(config, answering, options.drain_s, lambda: _followed(answering, served, now, tell))
     address = f"http://{served.host}:{listener.getsockname()[1]}"
     # what lives as long as the process is not looked through again and again for garbage
     gc.collect()
@@ -104,8 +111,7 @@ def serve(served: Served, now: Callable[[], datetime], tell: Callable[[str], Non
     try:
         server.run(sockets=[listener])
     finally:
-        if log is not None:
-            log.close()
+        answering.close()
     tell("stopped")
 
 
@@ -211,6 +217,16 @@ def _look_up(answering: Answering, served: Served, now: Callable[[], datetime], 
         raise IntegrityError.refused(str(served.online), why, again)
     answering.lookups = Lookups(store, now)
     tell(f"{len(store):,} entities can be looked up as of {moment_text(store.as_of)} (generation {store.id})")
+
+
+async def _followed(
+    answering: Answering, served: Served, now: Callable[[], datetime], tell: Callable[[str], None]
+) -> None:
+    """Follows what changes on the disk: release and store, and who else is tried."""
+    watched = [_watch(answering, served, now, tell)]
+    if served.follows is not None:
+        watched.append(Following(answering, served.follows, now, tell).follow())
+    await asyncio.gather(*watched)
 
 
 async def _watch(

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+from mlctl.rollout import Traffic, buckets
+from mlctl.rollout.detector import Detector
+from mlctl.rollout.flag_file import CHALLENGER
 from mlctl.server.answers import Answerer
 from mlctl.server.inputs import Refused
 
@@ -19,11 +23,29 @@ class Share(NamedTuple):
     places: Sequence[int]
 
 
+@dataclass(frozen=True)
+class Trial:
+    """A challenger at work.
+
+    Attributes:
+        project: The flag's key.
+        traffic: Whom it answers.
+        challenger: The release, opened.
+        detector: What is known about it.
+    """
+
+    project: str
+    traffic: Traffic
+    challenger: Answerer
+    detector: Detector
+
+
 class Variants:
-    """The releases that answer: one."""
+    """The releases that answer: the champion, and a challenger while one is tried."""
 
     def __init__(self) -> None:
         self._champion: Answerer | None = None
+        self.trial: Trial | None = None
 
     @property
     def champion(self) -> Answerer:
@@ -42,13 +64,31 @@ class Variants:
         return "" if self._champion is None else self._champion.release.id
 
     def take(self, champion: Answerer) -> None:
-        """Lets another release answer."""
-        self._champion = champion
+        """Lets another release answer everybody; a challenger was tried against the one before."""
+        self._champion, self.trial = champion, None
 
-    def shares(self, rows: Sequence[Row]) -> list[Share]:
+    def shares(self, rows: Sequence[Row], ids: Sequence[str]) -> list[Share]:
         """Who answers which rows; every row is answered by one.
+
+        Args:
+            rows: The rows.
+            ids: Their ids, by which rows without an entity's key are shared out.
 
         Raises:
             Refused: 503: there is no release yet.
         """
-        return [Share(self.champion, range(len(rows)))]
+        champion, trial = self.champion, self.trial
+        if trial is None or not trial.traffic.weight:
+            return [Share(champion, range(len(rows)))]
+        key = champion.release.project.entity.key
+        who = (row.get(key) for row in rows)
+        texts = [own if entity is None else str(entity) for entity, own in zip(who, ids, strict=True)]
+        tried = [buckets.variant(trial.project, trial.traffic, text) == CHALLENGER for text in texts]
+        return [
+            Share(answerer, places)
+            for answerer, places in (
+                (champion, [place for place, yes in enumerate(tried) if not yes]),
+                (trial.challenger, [place for place, yes in enumerate(tried) if yes]),
+            )
+            if places
+        ]

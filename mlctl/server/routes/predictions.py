@@ -8,7 +8,7 @@ from typing import Final
 import orjson
 
 from mlctl.errors import MlctlError
-from mlctl.server.answering import Answering, named
+from mlctl.server.answering import Answering, ids_of, named
 from mlctl.server.inputs import Refused
 from mlctl.server.lookups import all_filled
 from mlctl.server.replies import Reply, Routes, Scope, identity, json_reply, parsed
@@ -49,6 +49,6 @@ async def _explained(answering: Answering, scope: Scope, body: bytes) -> Reply:
         raise Refused(422, str(error).splitlines()[0]) from error
     told = [
         answer | {"contributions": None if text is None else orjson.loads(text)}
-        for answer, text in zip(named(answers, identity(scope)), why, strict=True)
+        for answer, text in zip(named(answers, ids_of(identity(scope), len(rows))), why, strict=True)
     ]
     return json_reply(told if isinstance(said, list) else told[0])
