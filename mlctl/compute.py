@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from mlctl import kinds
+from mlctl import kinds, ledger
 from mlctl.errors import DataError, first_line
 from mlctl.events import Columns, Events, events_of
 from mlctl.features import Most, Seen, row_expression
@@ -87,20 +87,22 @@ def values(plan: Plan, histories: Mapping[str, Events], rows: Spine) -> pl.DataF
     parts: dict[tuple[str | None, ...], Windows] = {}
     made: dict[str, pl.Series] = {}
     for name, options in plan.options.items():
-        for column in (column for column in plan.columns if column.feature == name):
-            if options.form == "expression":
-                made[column.name] = evaluated(
-                    pl.DataFrame(list(made.values())), options.sql, f"features.{name}.sql"
-                ).alias(name)
-                continue
-            seen = windows[options.source]
-            if options.form == "lookup":
-                made[column.name] = _looked_up(seen, column, [c.part for c in plan.columns if c.feature == name])
-                continue
-            part = (options.source, options.where, options.by, column.value)
-            if part not in parts:
-                parts[part] = _part(seen, f"features.{name}", options, column.value)
-            made[column.name] = _aggregated(parts[part], column, options)
+        # what several features share counts for the first of them
+        with ledger.charged(name):
+            for column in (column for column in plan.columns if column.feature == name):
+                if options.form == "expression":
+                    made[column.name] = evaluated(
+                        pl.DataFrame(list(made.values())), options.sql, f"features.{name}.sql"
+                    ).alias(name)
+                    continue
+                seen = windows[options.source]
+                if options.form == "lookup":
+                    made[column.name] = _looked_up(seen, column, [c.part for c in plan.columns if c.feature == name])
+                    continue
+                part = (options.source, options.where, options.by, column.value)
+                if part not in parts:
+                    parts[part] = _part(seen, f"features.{name}", options, column.value)
+                made[column.name] = _aggregated(parts[part], column, options)
     return pl.DataFrame([made[name] for name in plan.names])
 
 

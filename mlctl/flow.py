@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-from mlctl import config, dvc, git, lineage, snapshot, waivers
+from mlctl import config, dvc, git, ledger, lineage, snapshot, waivers
 from mlctl.errors import EXIT_REFUSED, ConfigError, MlctlError, Relayed
 from mlctl.files import lock, read_json, without_secrets
 from mlctl.publishing import Published, publish
@@ -80,7 +80,7 @@ def run(places: Places, overrides: Sequence[str], now: datetime, tell: Tell) -> 
         MlctlError: Whatever a stage raises, with the stage's exit code. A refused gate is no error: `Run.refused`.
     """
     started = time.monotonic()
-    with lock(places.lock, f"projects/{places.name}"):
+    with lock(places.lock, f"projects/{places.name}"), ledger.of_run(places, now):
         changes = [override for override in overrides if _section(override) != _OF_ACT]
         composed = config.compose(places, overrides)
         _refuse_data_overrides(changes)
@@ -155,7 +155,10 @@ def stage(name: str, places: Places, now: datetime) -> Report:
         ConflictError: Another process writes artefacts of this project.
     """
     # a stage whose run was killed ends within seconds
-    with lock(places.stage_lock, f"the artefacts of projects/{places.name}", wait_s=STAGE_GRACE_S):
+    with (
+        lock(places.stage_lock, f"the artefacts of projects/{places.name}", wait_s=STAGE_GRACE_S),
+        ledger.entered(places, name, now) as line,
+    ):
         if name == "compose":
             composed = config.compose(places)
             changed = write_params(places, composed, now)
@@ -163,6 +166,7 @@ def stage(name: str, places: Places, now: datetime) -> Report:
         project = config.read_params(places)
         function = getattr(importlib.import_module(f"mlctl.stages.{name}"), name)
         report: Report = function(places, project, now.date()) if name == "gate" else function(places, project)
+        line.outcome = "refused" if report.refused else "done"
         return report
 
 
@@ -172,8 +176,10 @@ def ingest(places: Places, as_of: datetime | None, now: datetime, tell: Tell) ->
     Raises:
         MlctlError: As the ingest stage.
     """
-    with lock(places.lock, f"projects/{places.name}"):
-        return _ingest(places, config.compose(places).project, as_of, now, tell)
+    with lock(places.lock, f"projects/{places.name}"), ledger.entered(places, "ingest", now) as line:
+        report = _ingest(places, config.compose(places).project, as_of, now, tell)
+        line.rows = int(report.data.get("rows", 0))
+        return report
 
 
 def _ingest(places: Places, project: Project, as_of: datetime | None, now: datetime, tell: Tell) -> Report:

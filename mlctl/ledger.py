@@ -14,11 +14,13 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
+from mlctl.errors import ExternalError
 from mlctl.files import append_line, read_lines
 from mlctl.times import moment, moment_text
 from mlctl.workspace import Places
@@ -114,18 +116,45 @@ def read(places: Places, since: datetime | None = None, until: datetime | None =
                 yield entry
 
 
+@dataclass
+class Noted:
+    """What the block of an `entered` act says of itself for its line.
+
+    Attributes:
+        rows: Rows that were worked on.
+        predictions: Scores that were made.
+        outcome: `done`, or `refused` where the answer was no.
+        details: More.
+    """
+
+    rows: int = 0
+    predictions: int = 0
+    outcome: str = "done"
+    details: dict[str, Any] = field(default_factory=dict)
+
+
 class Meter:
-    """What the work of a `measured()` block has taken; whole once the block has ended."""
+    """What the work of a `measured()` block has taken; whole once the block has ended.
+
+    Attributes:
+        spent: All of it.
+        seconds: Seconds of processors by name, of the parts that were `charged`.
+    """
 
     def __init__(self) -> None:
         self._began = _taken()
         self.spent = Spent()
+        self.seconds: dict[str, float] = {}
 
     def stop(self) -> None:
         """Ends the measurement."""
         now = _taken()
         counted = {name: getattr(now, name) - getattr(self._began, name) for name in Spent.__dataclass_fields__}
         self.spent = replace(Spent(**counted), peak_bytes=now.peak_bytes)
+
+
+_METER: ContextVar[Meter | None] = ContextVar("meter", default=None)
+"""What measures the work at hand."""
 
 
 @contextmanager
@@ -138,10 +167,79 @@ def measured() -> Iterator[Meter]:
     True
     """
     meter = Meter()
+    token = _METER.set(meter)
     try:
         yield meter
     finally:
+        _METER.reset(token)
         meter.stop()
+
+
+@contextmanager
+def charged(name: str) -> Iterator[None]:
+    """Charges the processor's time of the block to a part of what is measured around it, such as a feature."""
+    meter = _METER.get()
+    if meter is None:
+        yield
+        return
+    began = time.process_time()
+    yield
+    meter.seconds[name] = meter.seconds.get(name, 0.0) + time.process_time() - began
+
+
+@contextmanager
+def entered(places: Places, act: str, at: datetime) -> Iterator[Noted]:
+    """Measures the block and adds its line, also when it fails.
+
+    Raises:
+        ExternalError: The disk refused the line.
+    """
+    noted = Noted()
+    try:
+        with measured() as meter:
+            yield noted
+    except BaseException:
+        noted.outcome = "failed"
+        raise
+    finally:
+        details = dict(noted.details)
+        if meter.seconds:
+            details["seconds"] = {name: round(value, 6) for name, value in meter.seconds.items()}
+        spent = without(meter.spent, *(entry.spent for entry in _within(places, act, at)))
+        told = (noted.outcome, current_run(), noted.rows, noted.predictions, details)
+        _add(places, Entry(at, places.name, act, spent, *told), sure=noted.outcome != "failed")
+
+
+@contextmanager
+def of_run(places: Places, at: datetime) -> Iterator[None]:
+    """A run: its stages and scores add lines of their own with its id, and its own line is what it took beside them.
+
+    Raises:
+        ExternalError: The disk refused the line.
+    """
+    os.environ[RUN] = f"{at:%Y%m%dT%H%M%S}-{os.getpid()}"
+    try:
+        with entered(places, "run", at):
+            yield
+    finally:
+        del os.environ[RUN]
+
+
+def _within(places: Places, act: str, at: datetime) -> list[Entry]:
+    """The lines of what a run contains; nothing for every other act."""
+    if act != "run":
+        return []
+    since, run = at.replace(microsecond=0), current_run()
+    return [entry for entry in read(places, since) if entry.run == run]
+
+
+def _add(places: Places, entry: Entry, sure: bool) -> None:
+    """Adds a line; where the work failed already, its own failure is told and not that of the line."""
+    try:
+        append(places, entry)
+    except ExternalError:
+        if sure:
+            raise
 
 
 def without(whole: Spent, *parts: Spent) -> Spent:
@@ -160,11 +258,6 @@ def without(whole: Spent, *parts: Spent) -> Spent:
 def current_run() -> str:
     """The id of the run that this process is a stage of; empty when there is none."""
     return os.environ.get(RUN, "")
-
-
-def run_id(now: datetime) -> str:
-    """The id of a run that begins now: its moment, and the process, so that two at once are told apart."""
-    return f"{now:%Y%m%dT%H%M%S}-{os.getpid()}"
 
 
 def _taken() -> Spent:

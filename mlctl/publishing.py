@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from mlctl import config, database, generations, predictions, snapshot
+from mlctl import config, database, generations, ledger, predictions, snapshot
 from mlctl.errors import ConfigError, DataError, Fault, IntegrityError, listed
 from mlctl.files import canonical_json, sha256_of
 from mlctl.generations import Generation, PublishOrder
@@ -62,6 +62,13 @@ def publish(places: Places, project: Project, now: datetime, tell: Tell, as_of: 
         ConflictError: Somebody else publishes this project now.
         ExternalError: The database.
     """
+    with ledger.entered(places, "score", now) as line:
+        published = _published(places, project, now, tell, as_of)
+        line.rows, line.predictions = published.rows, 0 if published.already else published.rows
+        return published
+
+
+def _published(places: Places, project: Project, now: datetime, tell: Tell, as_of: datetime | None) -> Published:
     if project.serving.kind != "batch":
         hint = f"mlctl serve projects/{places.name}, or serving: {{kind: batch}}"
         fault = Fault("serving.kind", "only a batch publishes scores", hint=hint)
