@@ -178,7 +178,7 @@ def ingest(places: Places, as_of: datetime | None, now: datetime, tell: Tell) ->
     """
     with lock(places.lock, f"projects/{places.name}"), ledger.entered(places, "ingest", now) as line:
         report = _ingest(places, config.compose(places).project, as_of, now, tell)
-        line.rows = int(report.data.get("rows", 0))
+        line.rows = sum(report.data["rows"].values())
         return report
 
 
