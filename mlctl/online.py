@@ -90,6 +90,11 @@ class Store:
         del row[self.key]
         return row
 
+    @property
+    def rows(self) -> pl.DataFrame:
+        """Everything in it. Grain: one entity, sorted by key."""
+        return self._rows
+
     def stale(self, now: datetime) -> tuple[Served, ...]:
         """The features that are too old to be used."""
         if now < self._first_end:

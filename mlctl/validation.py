@@ -146,6 +146,8 @@ def _cross_faults(parts: Mapping[str, Any]) -> list[Fault]:
     faults = _empty(parts, ("sources", "features", "metrics", "gate")) + _unknown_sources(parts)
     if parts["items"] is not None:
         faults.append(Fault("items", "belong to a label of `kind: interactions`"))
+    if parts["index"] is not None:
+        faults.append(Fault("index", "belongs to a label of `kind: interactions`"))
     sources = list(parts["sources"])
     for name, entry in parts["features"].items():
         timeless = getattr(entry, "source", None) in sources and parts["sources"][entry.source].time_column() is None
@@ -191,6 +193,15 @@ def _ranking_faults(parts: dict[str, Any]) -> list[Fault]:
     for key in ("text", "columns"):
         if getattr(items, key) and items.source is None:
             faults.append(Fault(f"items.{key}", "there is no table of items", hint="set items.source"))
+    filters = {} if parts["index"] is None else parts["index"].filters
+    faults += [
+        Fault(
+            f"index.filters.{name}.{column}", "is none of items.columns", hint=listed(items.columns) or "there is none"
+        )
+        for name, wanted in filters.items()
+        for column in wanted
+        if column not in items.columns
+    ]
     source = parts["sources"].get(label.source)
     if source is not None and source.time_column() is None:
         hint = f"set sources.{label.source}.time"

@@ -121,6 +121,11 @@ class Places:
         return self.state / "online"
 
     @property
+    def catalogue(self) -> Path:
+        """Items that came after the release, for servers that recommend."""
+        return self.state / "catalogue"
+
+    @property
     def predictions(self) -> Path:
         """What was answered over HTTP, in segments that are only added to."""
         return self.state / "predictions"

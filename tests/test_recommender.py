@@ -133,4 +133,10 @@ def test_an_item_whose_text_changed_is_found_by_its_new_text(opened: Recommender
 
     assert dict(changed.similar("a2", 3))["b2"] == pytest.approx(1.0)
     assert changed.items.filter(pl.col("item_id") == "a1").equals(opened.items.filter(pl.col("item_id") == "a1"))
+    assert changed.items.select("item_id", "aisle").rows() == [
+        ("a1", "food"),
+        ("a2", "food"),
+        ("b1", "diy"),
+        ("b2", "food"),
+    ]
     assert changed.items["item_id"].to_list() == opened.items["item_id"].to_list()

@@ -9,7 +9,7 @@ Several columns must all hold. A missing value never holds. The same filter is a
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -148,8 +148,3 @@ _WORDS: Final = {
     "date": "a day such as 2026-11-01",
     "timestamptz": "a moment such as 2026-11-01T12:00:00Z",
 }
-
-
-def columns_read(filters: Mapping[str, Any]) -> Sequence[str]:
-    """The columns that declared filters name, each once, in their order."""
-    return list(dict.fromkeys(column for one in filters.values() for column in one))

@@ -184,7 +184,7 @@ class Recommender:
     def with_items(self, items: pl.DataFrame) -> Recommender:
         """The same release with items that came later: recommended from their texts, and nobody had them yet.
 
-        Of items that are known already, those whose text is another one are found by their new text, too.
+        Items that are known already get the columns as given, and are found by their text as given.
 
         Args:
             items: Rows with the columns of `items` (but `SHA`) and those that `project.items.text` names.
@@ -198,17 +198,16 @@ class Recommender:
         known = pl.col(self.item_key).is_in(self._ids)
         new = given.filter(~known)
         parts = {name: _longer(form, self._grown(name, new)) for name, form in self.model.parts.items()}
-        told = new.select([pl.col(name).cast(kind) if name in new.columns else pl.lit(None, kind).alias(name)
-                           for name, kind in self.items.schema.items()])  # fmt: skip
-        kept = self.items
-        changed = given.filter(known).join(kept, on=[self.item_key, SHA], how="anti")
+        told = given.select([pl.col(name).cast(kind) if name in given.columns else pl.lit(None, kind).alias(name)
+                             for name, kind in self.items.schema.items()])  # fmt: skip
+        kept = self.items.update(told.filter(known), on=self.item_key, include_nulls=True)
+        changed = given.filter(known).join(self.items, on=[self.item_key, SHA], how="anti")
         content = parts.get(CONTENT)
         if changed.height and self.encoder is not None and isinstance(content, Vectors):
             vectors = content.vectors.copy()
             vectors[self._places(changed[self.item_key].to_list())] = self._of_texts(changed)
             parts[CONTENT] = replace(content, vectors=vectors)
-            kept = kept.update(changed.select(self.item_key, SHA), on=self.item_key)
-        return replace(self, items=pl.concat([kept, told]), model=replace(self.model, parts=parts))
+        return replace(self, items=pl.concat([kept, told.filter(~known)]), model=replace(self.model, parts=parts))
 
     def _hashed(self, items: pl.DataFrame) -> pl.DataFrame:
         """Items with their ids as text and the hash of what their vectors are made from."""
@@ -280,6 +279,23 @@ class Recommender:
             variant=self.model.variant(state),
             reason="model" if by_model else POPULARITY,
         )
+
+    def directions(self, ids: Sequence[str]) -> Array:
+        """What `similar` compares: float32 (ids, dimension), of length one; zeros where an item has no vector."""
+        found: Array = self._directions[self._places(ids)]
+        return found
+
+    def vector(self, item: str) -> Array | None:
+        """float32 (dimension,) of one item; None where it is not known."""
+        place = self._place_of.get(item)
+        if place is None:
+            return None
+        found: Array = self.item_vectors[place]
+        return found
+
+    def knows(self, item: str) -> bool:
+        """Whether it is in the catalogue."""
+        return item in self._place_of
 
     def _places(self, ids: Sequence[str]) -> Array:
         import numpy as np

@@ -54,6 +54,11 @@ class Answering:
             self._answered, self._late, (options.queue_rows, options.batch_rows, options.timeout_ms / 1000)
         )
 
+    @property
+    def release(self) -> str:
+        """The id of the release that answers; empty before there is one."""
+        return self.variants.release
+
     def take(self, answerer: Answerer) -> None:
         """Lets a verified release answer from the next request on."""
         # what was read by the old release's schema is answered by the old release

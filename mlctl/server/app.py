@@ -3,30 +3,50 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterable
 from contextlib import suppress
-from typing import Final
+from typing import Final, Protocol
 
 import orjson
 
-from mlctl.server.answering import Answering, Tell
 from mlctl.server.bodies import body_of
 from mlctl.server.inputs import Refused
-from mlctl.server.replies import JSON, Get, Post, Receive, Reply, Scope, Send, refusal
-from mlctl.server.routes import described, features, open_inference, predictions
+from mlctl.server.measures import Measures
+from mlctl.server.replies import JSON, Get, Post, Receive, Reply, Routes, Scope, Send, refusal
+from mlctl.server.routes.open_inference import unversioned
+from mlctl.serving.http import Options
+
+Tell = Callable[[str], None]
 
 _CLOSE: Final = (b"connection", b"close")
-_GROUPS: Final = (predictions, features, open_inference, described)
+
+
+class Behind(Protocol):
+    """What stands behind the routes: it answers rows, or recommends items."""
+
+    name: str
+    options: Options
+    measures: Measures
+    draining: bool
+
+    @property
+    def release(self) -> str:
+        """The id of the release that answers; empty before there is one."""
+        ...
+
+    def close(self) -> None:
+        """Ends the logs."""
+        ...
 
 
 class App:
     """The routes before what answers."""
 
-    def __init__(self, answering: Answering, tell: Tell) -> None:
-        self._answering, self._tell = answering, tell
+    def __init__(self, behind: Behind, groups: Iterable[Routes], tell: Tell) -> None:
+        self.behind, self._tell = behind, tell
         self._posts: dict[str, Post] = {}
         self._gets: dict[str, Get] = {}
-        for group in _GROUPS:
-            routes = group.routes(answering)
+        for routes in groups:
             self._posts |= routes.posts
             self._gets |= routes.gets
 
@@ -44,35 +64,35 @@ class App:
             self._tell(f"{scope['method']} {route}: {type(error).__name__}: {error}")
             reply = Reply(500, b'{"error":"the server failed; its log tells why"}')
         headers = [*reply.headers, (b"content-length", b"%d" % len(reply.body))]
-        if self._answering.draining or reply.status == 413:
+        if self.behind.draining or reply.status == 413:
             headers.append(_CLOSE)
         with suppress(OSError):
             await send({"type": "http.response.start", "status": reply.status, "headers": headers})
             await send({"type": "http.response.body", "body": reply.body})
-        self._answering.measures.request(self._route(route), reply.status, time.perf_counter() - started)
+        self.behind.measures.request(self._route(route), reply.status, time.perf_counter() - started)
 
     def _route(self, path: str) -> str:
         """A route's name for the counters: never what a client made up."""
         if path in self._posts or path in self._gets:
             return path
-        versions = f"/v2/models/{self._answering.name}/versions"
+        versions = f"/v2/models/{self.behind.name}/versions"
         return versions if path.startswith(f"{versions}/") else "other"
 
     async def _reply(self, scope: Scope, receive: Receive) -> Reply:
-        path, method = open_inference.unversioned(scope["path"], self._answering), scope["method"]
+        path, method = unversioned(scope["path"], self.behind.name, self.behind.release), scope["method"]
         post = self._posts.get(path)
         if post is None:
             return self._read_only(path, method)
         if method != "POST":
             return Reply(405, b'{"error":"send a POST request"}', (JSON, (b"allow", b"POST")))
-        body = await body_of(scope, receive, self._answering.options)
+        body = await body_of(scope, receive, self.behind.options)
         return await post(scope, body)
 
     def _read_only(self, path: str, method: str) -> Reply:
         known = self._gets.get(path)
         if known is None:
             if path.startswith("/v2/models/"):
-                return Reply(404, orjson.dumps({"error": f"there is no such model; this is {self._answering.name}"}))
+                return Reply(404, orjson.dumps({"error": f"there is no such model; this is {self.behind.name}"}))
             return Reply(404, b'{"error":"there is no such route; GET /docs tells which there are"}')
         if method not in ("GET", "HEAD"):
             return Reply(405, b'{"error":"send a GET request"}', (JSON, (b"allow", b"GET, HEAD")))

@@ -102,6 +102,10 @@ class Measures:
                 found = self._of_answer[whose] = self._answers.labels(*whose)
             found.inc(count)
 
+    def counter(self, name: str, about: str, labels: list[str]) -> Counter:
+        """Another counter, told with the others."""
+        return Counter(name, about, labels, registry=self._registry)
+
     def batch(self, rows: int, waiting: int) -> None:
         """Rows were scored together while others wait."""
         self._batch.observe(rows)

@@ -40,33 +40,35 @@ def openapi(
         | {"id": {"type": "string"}},
         "required": [*OUTPUTS, "id"],
     }
-    rows = {"oneOf": [_ref("Row"), {"type": "array", "items": _ref("Row"), "minItems": 1}]}
-    answers = {"oneOf": [_ref("Answer"), {"type": "array", "items": _ref("Answer")}]}
+    rows = {"oneOf": [ref("Row"), {"type": "array", "items": ref("Row"), "minItems": 1}]}
+    answers = {"oneOf": [ref("Answer"), {"type": "array", "items": ref("Answer")}]}
     model = f"/v2/models/{name}"
     return {
         "openapi": "3.1.0",
         "info": {"title": name, "version": release or "none", "description": f"Served by mlctl {__version__}."},
         "paths": {
-            "/predict": _post("Answers one row or several.", rows, answers, examples),
-            "/explain": _post("Answers, and what moved the scores.", rows, answers, examples),
+            "/predict": post("Answers one row or several.", rows, answers, examples),
+            "/explain": post("Answers, and what moved the scores.", rows, answers, examples),
             "/get-online-features": _looked_up(inputs.key),
-            f"{model}/infer": _post("Open Inference Protocol.", _tensors(name), {"type": "object"}, ()),
-            "/v2": _get("The server."),
-            model: _get("What the model takes and gives."),
-            "/v2/health/live": _get("The process lives."),
-            "/v2/health/ready": _get("The release answers.", "503"),
-            f"{model}/ready": _get("The release answers.", "503"),
-            "/metrics": _get("Counters for Prometheus.", kind="text/plain"),
+            f"{model}/infer": post("Open Inference Protocol.", _tensors(name), {"type": "object"}, ()),
+            "/v2": get("The server."),
+            model: get("What the model takes and gives."),
+            "/v2/health/live": get("The process lives."),
+            "/v2/health/ready": get("The release answers.", "503"),
+            f"{model}/ready": get("The release answers.", "503"),
+            "/metrics": get("Counters for Prometheus.", kind="text/plain"),
         },
-        "components": {"schemas": {"Row": row, "Answer": answer, "Error": _error()}},
+        "components": {"schemas": {"Row": row, "Answer": answer, "Error": error()}},
     }
 
 
-def _ref(name: str) -> dict[str, str]:
+def ref(name: str) -> dict[str, str]:
+    """A reference to one of the schemas."""
     return {"$ref": f"#/components/schemas/{name}"}
 
 
-def _error() -> dict[str, Any]:
+def error() -> dict[str, Any]:
+    """What a refusal holds."""
     properties = {"error": {"type": "string"}, "field": {"type": "string"}}
     return {"type": "object", "properties": properties, "required": ["error"]}
 
@@ -86,7 +88,8 @@ def _tensors(name: str) -> dict[str, Any]:
     return {"type": "object", "properties": {"id": {"type": "string"}, "inputs": inputs}, "required": ["inputs"]}
 
 
-def _post(about: str, body: Any, answer: Any, examples: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def post(about: str, body: Any, answer: Any, examples: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """A route that takes JSON, and how it refuses."""
     said: dict[str, Any] = {"schema": body} | ({"example": examples[0]} if examples else {})
     refusals = {
         "400": "The body is no JSON.",
@@ -96,7 +99,7 @@ def _post(about: str, body: Any, answer: Any, examples: Sequence[Mapping[str, An
         "422": "A field is wrong; the answer names it.",
         "503": "Too many requests wait, or no release is ready; Retry-After says when to come again.",
     }
-    told = {code: _answered(why, _ref("Error")) for code, why in refusals.items()}
+    told = {code: _answered(why, ref("Error")) for code, why in refusals.items()}
     return {
         "post": {
             "summary": about,
@@ -118,12 +121,13 @@ def _looked_up(key: str) -> dict[str, Any]:
         },
         "required": ["entities"],
     }
-    told = _post("Features by key from the online store, with status and age.", body, {"type": "object"}, ())
-    told["post"]["responses"]["404"] = _answered("There is no online store.", _ref("Error"))
+    told = post("Features by key from the online store, with status and age.", body, {"type": "object"}, ())
+    told["post"]["responses"]["404"] = _answered("There is no online store.", ref("Error"))
     return told
 
 
-def _get(about: str, *others: str, kind: str = "application/json") -> dict[str, Any]:
+def get(about: str, *others: str, kind: str = "application/json") -> dict[str, Any]:
+    """A route that only tells."""
     codes = {code: {"description": "Not now."} for code in others}
     schema = {"type": "string"} if kind == "text/plain" else {"type": "object"}
     return {"get": {"summary": about, "responses": {"200": _answered(about, schema, kind), **codes}}}

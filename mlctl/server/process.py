@@ -25,13 +25,15 @@ from mlctl import online
 from mlctl.errors import ExternalError, IntegrityError, MlctlError
 from mlctl.server.answering import Answering, Logs
 from mlctl.server.answers import Answerer
-from mlctl.server.app import App
+from mlctl.server.app import App, Behind
 from mlctl.server.following import Following
 from mlctl.server.lookups import Lookups
 from mlctl.server.measures import Measures
 from mlctl.server.prediction_log import PredictionLog
+from mlctl.server.routes import described, features, open_inference, predictions
 from mlctl.server.workers import supervise
 from mlctl.serving.http import Options
+from mlctl.spec import Project
 from mlctl.times import moment_text
 from mlctl.workspace import Places
 
@@ -79,7 +81,7 @@ def serve(served: Served, now: Callable[[], datetime], tell: Callable[[str], Non
         ExternalError: The address cannot be listened on.
     """
     answerer = Answerer.open(served.release(), served.next_step)
-    options = _options(answerer)
+    options = limits(answerer.release.project)
     several = "PROMETHEUS_MULTIPROC_DIR" in os.environ
     measures = Measures(served.name, several)
     logs = Logs(*(PredictionLog(folder, now, measures.lost) for folder in (served.log, served.trial)))
@@ -87,9 +89,26 @@ def serve(served: Served, now: Callable[[], datetime], tell: Callable[[str], Non
     answering = Answering(served.name, options, logs, measures, tell)
     answering.take(answerer)
     _look_up(answering, served, now, tell)
+    groups = (predictions, features, open_inference, described)
+    app = App(answering, [group.routes(answering) for group in groups], tell)
+    run(served, app, lambda: _followed(answering, served, now, tell), tell)
+
+
+def run(served: Served, app: App, watch: Callable[[], Any], tell: Callable[[str], None]) -> None:
+    """Answers requests until a signal ends it.
+
+    Args:
+        served: What, and where.
+        app: The routes, and behind them a release that answers; it is closed at the end.
+        watch: What looks for another release, as a coroutine that never ends.
+        tell: Hears what happens.
+
+    Raises:
+        ExternalError: The address cannot be listened on.
+    """
     listener = bound(served.host, served.port)
     config = uvicorn.Config(
-        App(answering, tell),
+        app,
         loop="uvloop",
         http="httptools",
         ws="none",
@@ -102,21 +121,21 @@ def serve(served: Served, now: Callable[[], datetime], tell: Callable[[str], Non
         backlog=_BACKLOG,
         timeout_keep_alive=_KEEP_ALIVE_S,
     )
-    server = _Server(config, answering, options.drain_s, lambda: _followed(answering, served, now, tell))
+    server = _Server(config, app.behind, watch)
     address = f"http://{served.host}:{listener.getsockname()[1]}"
     # what lives as long as the process is not looked through again and again for garbage
     gc.collect()
     gc.freeze()
-    tell(f"release {answerer.release.id} answers on {address} (page for people: {address}/docs)")
+    tell(f"release {app.behind.release} answers on {address} (page for people: {address}/docs)")
     try:
         server.run(sockets=[listener])
     finally:
-        answering.close()
+        app.behind.close()
     tell("stopped")
 
 
 def serve_by_several(served: Served, count: int, folder: Path | None, tell: Callable[[str], None]) -> None:
-    """Serves by several processes on one port until a signal ends them.
+    """Serves by several processes on one port until a signal ends them. The caller has opened the release before.
 
     Args:
         served: What, and where.
@@ -125,10 +144,8 @@ def serve_by_several(served: Served, count: int, folder: Path | None, tell: Call
         tell: Hears what happens.
 
     Raises:
-        IntegrityError: The release is missing, damaged, or does not answer as sealed.
         ExternalError: The address cannot be listened on.
     """
-    Answerer.open(served.release(), served.next_step)
     with bound(served.host, served.port) as reserved:
         port = reserved.getsockname()[1]
     words = ["serve", served.name, "--host", served.host, "--port", str(port)]
@@ -155,18 +172,18 @@ def bound(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _options(answerer: Answerer) -> Options:
+def limits(project: Project) -> Options:
     """The limits: those of the release's `serving:`, or the defaults where it was made for a batch."""
-    own: Any = answerer.release.project.serving
+    own: Any = project.serving
     return own if isinstance(own, Options) else Options()
 
 
 class _Server(uvicorn.Server):
     """uvicorn, which on a signal would close connections on which a request may be on its way."""
 
-    def __init__(self, config: uvicorn.Config, answering: Answering, drain_s: float, watch: Callable[[], Any]) -> None:
+    def __init__(self, config: uvicorn.Config, behind: Behind, watch: Callable[[], Any]) -> None:
         super().__init__(config)
-        self._answering, self._drain_s, self._watch = answering, drain_s, watch
+        self._behind, self._watch = behind, watch
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -175,10 +192,10 @@ class _Server(uvicorn.Server):
         self._begin(self._watch())
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        if self._answering.draining or sig == signal.SIGINT:
+        if self._behind.draining or sig == signal.SIGINT:
             super().handle_exit(sig, frame)
             return
-        self._answering.draining = True
+        self._behind.draining = True
         self._loop.call_soon_threadsafe(lambda: self._begin(self._drain()))
 
     def _begin(self, act: Any) -> None:
@@ -189,7 +206,7 @@ class _Server(uvicorn.Server):
     async def _drain(self) -> None:
         """Waits until no connection is left, and for a moment none is made."""
         loop = asyncio.get_running_loop()
-        end, quiet_since = loop.time() + self._drain_s, loop.time()
+        end, quiet_since = loop.time() + self._behind.options.drain_s, loop.time()
         while loop.time() < end and loop.time() - quiet_since < _QUIET_S:
             await asyncio.sleep(0.02)
             if any(not _idle(connection) for connection in self.server_state.connections):
@@ -233,7 +250,7 @@ async def _watch(
     answering: Answering, served: Served, now: Callable[[], datetime], tell: Callable[[str], None]
 ) -> None:
     """Looks for another release or store; a good one takes over, a bad one is told once and the last good goes on."""
-    seen, stored = _stamp(served.release()), online.stamp(served.online)
+    seen, stored = stamp(served.release()), online.stamp(served.online)
     while True:
         await asyncio.sleep(_LOOK_S)
         if (latest := online.stamp(served.online)) != stored:
@@ -245,7 +262,7 @@ async def _watch(
                 tell(f"the new online store is not taken: {' '.join(str(error).split())}")
         try:
             folder = served.release()
-            found = _stamp(folder)
+            found = stamp(folder)
             if found is None or found == seen:
                 continue
             seen = found
@@ -260,7 +277,7 @@ async def _watch(
             answering.take(answerer)
 
 
-def _stamp(folder: Path) -> tuple[Path, int, int] | None:
+def stamp(folder: Path) -> tuple[Path, int, int] | None:
     """What changes when a release is replaced; None while it has no manifest, which is written last."""
     with suppress(OSError):
         found = (folder / "manifest.json").stat()

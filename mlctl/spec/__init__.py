@@ -14,6 +14,7 @@ from mlctl.gate_rules import Rule
 from mlctl.kinds import Record
 from mlctl.spec.costing import Cost
 from mlctl.spec.deciding import Decide, Worth
+from mlctl.spec.indexing import Decay, Index
 from mlctl.spec.learning import (
     INTERACTIONS,
     EncodingPolicy,
@@ -44,10 +45,12 @@ __all__ = [
     "Baseline",
     "Cost",
     "Database",
+    "Decay",
     "Decide",
     "EncodingPolicy",
     "Entity",
     "Guards",
+    "Index",
     "Items",
     "Label",
     "ProbeSeverity",
@@ -89,6 +92,7 @@ class Project(Record):
     checks: dict[str, Any] = Field(default_factory=dict, description="what the data must hold, by name")
     features: dict[str, Any] = Field(default_factory=dict, description="what the model sees, by name")
     items: Items | None = Field(default=None, description="what is recommended, where the label is interactions")
+    index: Index | None = Field(default=None, description="how the vectors of items are searched: mlctl index")
     label: Label = Field(description="what is to be foretold")
     split: Split = Field(default_factory=Split, description="which rows teach and which judge")
     encoding: EncodingPolicy = Field(

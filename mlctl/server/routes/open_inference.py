@@ -44,18 +44,18 @@ def routes(answering: Answering) -> Routes:
     )
 
 
-def unversioned(path: str, answering: Answering) -> str:
+def unversioned(path: str, name: str, release: str) -> str:
     """A path without the version that it names.
 
     Raises:
         Refused: 404: another release answers.
     """
-    model = f"/v2/models/{answering.name}"
+    model = f"/v2/models/{name}"
     if not path.startswith(f"{model}/versions/"):
         return path
     version, _, rest = path.removeprefix(f"{model}/versions/").partition("/")
-    if version != answering.variants.release:
-        raise Refused(404, f"the release {answering.variants.release} answers here", "version")
+    if version != release:
+        raise Refused(404, f"the release {release} answers here", "version")
     return model + (f"/{rest}" if rest else "")
 
 

@@ -1,0 +1,145 @@
+"""A recommender's server: a verified release, the items that came since, users' histories, and the index.
+
+Each of them may be replaced while it runs. Without a database it recommends all the same, and says by what.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from mlctl import database, online
+from mlctl.errors import ExternalError, MlctlError
+from mlctl.files import read_json
+from mlctl.index.retrieval import stamp_of
+from mlctl.recommend.answering import Recommender
+from mlctl.recommend.sealing import open_recommender
+from mlctl.server.app import App
+from mlctl.server.measures import Measures
+from mlctl.server.prediction_log import PredictionLog
+from mlctl.server.process import Served, limits, run, stamp
+from mlctl.server.recommending import HISTORY, Recommending
+from mlctl.server.routes import recommendations
+from mlctl.server.searching import Place, Searcher
+from mlctl.spec import Database
+from mlctl.times import moment_text
+
+_LOOK_S = 0.5
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What a recommender's server reads beside its release.
+
+    Attributes:
+        catalogue: The folder with the items that came since.
+        database: Where the index is.
+        root: The workspace.
+    """
+
+    catalogue: Path
+    database: Database
+    root: Path
+
+
+def recommends(folder: Path, next_step: str) -> bool:
+    """Whether a sealed folder is a recommender's.
+
+    Raises:
+        IntegrityError: It has no manifest.
+    """
+    manifest = read_json(folder / "manifest.json", next_step)
+    return isinstance(manifest, dict) and manifest.get("task") == "ranking"
+
+
+def serve(served: Served, beside: Beside, now: Callable[[], datetime], tell: Callable[[str], None]) -> None:
+    """Recommends until a signal ends it.
+
+    Raises:
+        IntegrityError: The release or a store is missing, damaged, or does not answer as sealed.
+        ExternalError: The address cannot be listened on.
+    """
+    recommender = opened(served, beside)
+    options = limits(recommender.project)
+    measures = Measures(served.name, "PROMETHEUS_MULTIPROC_DIR" in os.environ)
+    log = None if options.log == "none" else PredictionLog(served.log, now, measures.lost)
+    recommending = Recommending(served.name, options, log, measures)
+    recommending.take(recommender)
+    _look_up(recommending, served, tell)
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(database.reachable(beside.database, beside.root))
+        except ExternalError as error:
+            tell(f"the index is away, the fallback answers: {error.why or error.what}")
+        searcher = _searcher(recommending, beside, tell)
+        stack.callback(searcher.close)
+        recommending.searcher = searcher
+        app = App(recommending, [recommendations.routes(recommending)], tell)
+        run(served, app, lambda: _watch(recommending, served, beside, tell), tell)
+
+
+def opened(served: Served, beside: Beside) -> Recommender:
+    """The release, with the items that came since.
+
+    Raises:
+        IntegrityError: The release or the catalogue is missing, damaged, or does not answer as sealed.
+    """
+    recommender = open_recommender(served.release(), served.next_step)
+    later = online.open_store(beside.catalogue, f"mlctl index projects/{served.name}")
+    return recommender if later is None or later.key != recommender.item_key else recommender.with_items(later.rows)
+
+
+def _searcher(recommending: Recommending, beside: Beside, tell: Callable[[str], None]) -> Searcher:
+    """The index, looked for once before the first request."""
+    dsn = beside.database.dsn
+    place = Place(
+        beside.database,
+        recommending.name,
+        lambda: stamp_of(recommending.recommender),
+        lambda: dsn or database.server_url(beside.root),
+    )
+    index = recommending.index
+    return Searcher(place, index.connections, index.timeout_ms / 1000, tell)
+
+
+def _look_up(recommending: Recommending, served: Served, tell: Callable[[str], None]) -> None:
+    """Takes the histories that are there.
+
+    Raises:
+        IntegrityError: They are damaged.
+    """
+    store = online.open_store(served.online, f"mlctl index projects/{served.name}")
+    if store is None or HISTORY not in store.features:
+        tell(f"no user is known: mlctl index projects/{served.name}")
+        return
+    recommending.look_up(store)
+    tell(f"{len(store):,} users are known as of {moment_text(store.as_of)} (generation {store.id})")
+
+
+async def _watch(recommending: Recommending, served: Served, beside: Beside, tell: Callable[[str], None]) -> None:
+    """Looks for another release, catalogue or histories; a bad one is told once and the last good goes on."""
+    seen = (stamp(served.release()), online.stamp(beside.catalogue))
+    stored = online.stamp(served.online)
+    while True:
+        await asyncio.sleep(_LOOK_S)
+        try:
+            if (latest := online.stamp(served.online)) != stored:
+                stored = latest
+                _look_up(recommending, served, tell)
+            found = (stamp(served.release()), online.stamp(beside.catalogue))
+            if found in (seen, (None, found[1])):
+                continue
+            seen = found
+            recommender = await asyncio.to_thread(opened, served, beside)
+        except (MlctlError, OSError, ValueError, KeyError) as error:
+            recommending.measures.refused_release()
+            why = " ".join(str(error).split())
+            tell(f"what is new is not taken, {recommending.release} goes on answering: {why}")
+            continue
+        tell(f"release {recommender.id} answers, {recommender.items.height:,} items")
+        recommending.take(recommender)

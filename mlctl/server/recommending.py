@@ -1,0 +1,298 @@
+"""Requests for items to answers: by the index, by the release alone, or by popularity; counted and written down."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from mlctl.errors import did_you_mean
+from mlctl.index import filters, retrieval
+from mlctl.index.filters import Filter
+from mlctl.index.retrieval import Query
+from mlctl.index.vectors import sql_type
+from mlctl.online import Store
+from mlctl.recommend.answering import SHA, Answer, Recommender
+from mlctl.rollout.flag_file import CHAMPION
+from mlctl.server.inputs import Inputs, Refused
+from mlctl.server.measures import Measures
+from mlctl.server.prediction_log import PredictionLog
+from mlctl.server.searching import Away, Searcher
+from mlctl.serving.http import Options
+from mlctl.spec import Index
+
+if TYPE_CHECKING:
+    from mlctl.index.search import Asked
+
+By = Literal["index", "release", "popularity"]
+
+_MOST: Final = 1000
+_FILTERS: Final = 256
+"""Filters whose items are kept in mind."""
+HISTORY: Final = "history"
+_OPTIONS: Final = (HISTORY, "k", "filter", "seen", "diversity", "unknown_items")
+
+
+@dataclass(frozen=True)
+class Asks:
+    """A request that was read: of whom, and what for."""
+
+    user: str | None
+    known: bool
+    query: Query
+
+
+class Recommending:
+    """What recommends now; another release, index or store may take its place between two requests.
+
+    Attributes:
+        name: The project.
+        options: The limits.
+        measures: What is counted.
+        draining: Whether the server is about to end.
+        searcher: The index.
+    """
+
+    def __init__(self, name: str, options: Options, log: PredictionLog | None, measures: Measures) -> None:
+        self.name, self.options, self.measures, self._log = name, options, measures, log
+        self.draining = False
+        self.searcher: Searcher | None = None
+        self._recommender: Recommender | None = None
+        self._store: Store | None = None
+        self._passing: dict[Any, list[str]] = {}
+        about = "Recommendations by the user's state and who gave them."
+        self._recommended = measures.counter("mlctl_recommendations_total", about, ["state", "by"])
+
+    @property
+    def release(self) -> str:
+        """The id of the release that answers; empty before there is one."""
+        return "" if self._recommender is None else self._recommender.id
+
+    @property
+    def recommender(self) -> Recommender:
+        """The release that answers.
+
+        Raises:
+            Refused: 503: there is none yet.
+        """
+        if self._recommender is None:
+            raise Refused(503, "no release is ready yet", retry_after_s=1)
+        return self._recommender
+
+    @property
+    def store(self) -> Store | None:
+        """The histories of users; None: only requests that bring one are answered by it."""
+        return self._store
+
+    @property
+    def user_key(self) -> str:
+        """The field of a request that names a user."""
+        return self.recommender.project.entity.key
+
+    @property
+    def index(self) -> Index:
+        """How the index is searched."""
+        return self.recommender.project.index or Index()
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """By column that filters may name, its type in SQL."""
+        known = self.recommender.items.schema.items()
+        return {name: sql_type(kind) for name, kind in known if name not in (self.recommender.item_key, SHA)}
+
+    def take(self, recommender: Recommender) -> None:
+        """Lets a verified release answer from the next request on."""
+        self._recommender = recommender
+        self._passing = {}
+        self.measures.release(recommender.id)
+
+    def look_up(self, store: Store | None) -> None:
+        """Lets other histories be read from the next request on."""
+        self._store = store
+
+    def close(self) -> None:
+        """Ends the log."""
+        if self._log is not None:
+            self._log.close()
+
+    async def recommend(self, said: Any, identity: str, where: str = "") -> dict[str, Any]:
+        """The answer to one request.
+
+        Raises:
+            Refused: 422: a field is wrong, or names an item that nobody knows.
+        """
+        asks = self._read(said, where)
+        answer, by = await self._answered(asks.query)
+        told: dict[str, Any] = {"id": identity}
+        if asks.user is not None:
+            told |= {self.user_key: asks.user, "known": asks.known}
+        told["items"] = [
+            {"item": item, "score": score, "because": list(why)}
+            for item, score, why in zip(answer.items, answer.scores, answer.because, strict=True)
+        ]
+        if len(answer.items) < asks.query.k:
+            told["short"] = self._short(asks.query, len(answer.items))
+        told |= {"state": answer.state, "model": answer.variant, "reason": answer.reason, "by": by, **self._whose()}
+        self.measures.answers([told])
+        self._recommended.labels(answer.state, by).inc()
+        self._write([told])
+        return told
+
+    async def similar(self, said: Any, identity: str, where: str = "") -> dict[str, Any]:
+        """The neighbours of one item.
+
+        Raises:
+            Refused: 422: a field is wrong, or nobody knows the item.
+        """
+        fields = _object(said, ("item", "k", "filter"), where)
+        item = self._item(fields.get("item"), f"{where}item")
+        k = self._k(fields.get("k"), f"{where}k")
+        wanted = self._filter(fields.get("filter"), f"{where}filter")
+        passing = self._passes(wanted)
+        recommender, by = self.recommender, "release"
+        among: Sequence[str] | None = passing
+        if self._way(retrieval.SIMILAR):
+            count = None if passing is None else len(passing)
+            asked = retrieval.asked_similar(recommender, item, k, self.index.candidates, (wanted, count))
+            rows = await self._searched(asked)
+            if rows is not None:
+                among, by = [found for found, _ in rows], "index"
+        found = recommender.similar(item, k, among)
+        shown = [{"item": one, "score": score} for one, score in found]
+        return {"id": identity, "item": item, "items": shown, "by": by, **self._whose()}
+
+    async def _answered(self, query: Query) -> tuple[Answer, By]:
+        recommender = self.recommender
+        if self._way(retrieval.RECOMMEND):
+            rows = await self._searched(retrieval.asked(recommender, query, self.index.candidates))
+            if rows is not None:
+                return retrieval.through_index(recommender, query, rows), "index"
+        if self.searcher is not None and self.searcher.away and self.index.fallback == "popularity":
+            return retrieval.by_popularity(recommender, query), "popularity"
+        return retrieval.by_release(recommender, query), "release"
+
+    def _way(self, name: str) -> bool:
+        """Whether answers of this kind go through the index: it kept enough of the exact ones when it was made."""
+        found = None if self.searcher is None else self.searcher.generation
+        return found is not None and bool(found.about.get("ways", {}).get(name, {}).get("taken"))
+
+    async def _searched(self, asked: Asked | None) -> list[tuple[str, float]] | None:
+        if asked is None or self.searcher is None:
+            return None
+        try:
+            return await self.searcher.nearest(asked)
+        except Away:
+            return None
+
+    def _read(self, said: Any, where: str) -> Asks:
+        fields = _object(said, (self.user_key, *_OPTIONS), where)
+        user = None
+        if fields.get(self.user_key) is not None:
+            user = Inputs({}, self.user_key, self.options.max_rows).key_text(
+                fields[self.user_key], f"{where}{self.user_key}"
+            )
+        if user is None and HISTORY not in fields:
+            raise Refused(422, f"say {self.user_key}, or the items of a history", f"{where}{HISTORY}")
+        row = None if user is None or self._store is None else self._store.row(user)
+        history = [] if row is None else list(row[HISTORY])
+        history += self._history(fields.get(HISTORY), fields.get("unknown_items"), where)
+        wanted = self._filter(fields.get("filter"), f"{where}filter")
+        query = Query(
+            history,
+            self._k(fields.get("k"), f"{where}k"),
+            _one_of(fields.get("seen"), ("hide", "show"), self._seen(), f"{where}seen"),
+            wanted,
+            self._passes(wanted),
+            _share(fields.get("diversity"), f"{where}diversity"),
+        )
+        return Asks(user, row is not None, query)
+
+    def _history(self, said: Any, unknown: Any, where: str) -> list[str]:
+        ignores = _one_of(unknown, ("refuse", "ignore"), "refuse", f"{where}unknown_items") == "ignore"
+        if said is None:
+            return []
+        if not isinstance(said, list) or len(said) > self.options.max_rows:
+            raise Refused(422, f"wanted an array of at most {self.options.max_rows:,} items", f"{where}{HISTORY}")
+        return [
+            self._item(one, f"{where}{HISTORY}[{place}]")
+            for place, one in enumerate(said)
+            if not ignores or (isinstance(one, str | int) and self.recommender.knows(str(one)))
+        ]
+
+    def _item(self, said: Any, where: str) -> str:
+        if isinstance(said, bool) or not isinstance(said, str | int):
+            raise Refused(422, "wanted an item's id", where)
+        if not self.recommender.knows(str(said)):
+            raise Refused(422, f"there is no item {said!r}; leave it out, or say unknown_items: ignore", where)
+        return str(said)
+
+    def _filter(self, said: Any, where: str) -> Filter:
+        try:
+            return Filter() if said is None else filters.read(said, self.columns)
+        except ValueError as error:
+            column, _, why = str(error).partition(": ")
+            raise Refused(422, why, where if column == "filter" else f"{where}.{column}") from None
+
+    def _passes(self, wanted: Filter) -> list[str] | None:
+        """The items that hold a filter; None without one."""
+        if not wanted:
+            return None
+        known = (wanted.shape, repr(wanted.values))
+        found = self._passing.get(known)
+        if found is None:
+            items = self.recommender.items
+            found = items.filter(wanted.mask(items))[self.recommender.item_key].to_list()
+            if len(self._passing) >= _FILTERS:
+                self._passing.clear()
+            self._passing[known] = found
+        return found
+
+    def _k(self, said: Any, where: str) -> int:
+        if said is None:
+            section = self.recommender.project.items
+            return section.k if section else 10
+        if isinstance(said, bool) or not isinstance(said, int) or not 1 <= said <= _MOST:
+            raise Refused(422, f"wanted a whole number from 1 to {_MOST:,}", where)
+        return said
+
+    def _seen(self) -> str:
+        section = self.recommender.project.items
+        return section.seen if section else "hide"
+
+    def _short(self, query: Query, found: int) -> str:
+        hidden = " that were not seen" if query.seen == "hide" and query.history else ""
+        which = "hold the filter" if query.wanted else "exist"
+        return f"{query.k} were asked for; {found} items{hidden} {which}"
+
+    def _whose(self) -> Mapping[str, str]:
+        return {"release": self.release, "variant": CHAMPION}
+
+    def _write(self, lines: Sequence[Mapping[str, Any]]) -> None:
+        if self._log is not None:
+            self._log.write(lines)
+
+
+def _object(said: Any, known: Sequence[str], where: str) -> Mapping[str, Any]:
+    if not isinstance(said, dict):
+        raise Refused(422 if where else 400, "wanted an object", where.rstrip("."))
+    for name in said:
+        if name not in known:
+            hint = did_you_mean(str(name), known) or f"known: {', '.join(known)}"
+            raise Refused(422, f"no such field; {hint}", f"{where}{name}")
+    return said
+
+
+def _one_of(said: Any, known: tuple[str, str], otherwise: str, where: str) -> str:
+    if said is None:
+        return otherwise
+    if said not in known:
+        raise Refused(422, f"wanted {known[0]} or {known[1]}", where)
+    return str(said)
+
+
+def _share(said: Any, where: str) -> float:
+    if said is None:
+        return 0.0
+    if isinstance(said, bool) or not isinstance(said, int | float) or not 0 <= said <= 1:
+        raise Refused(422, "wanted a number from 0 to 1", where)
+    return float(said)

@@ -1,0 +1,189 @@
+"""The index behind the routes: connections that search, each in a thread of its own, and what happens without them.
+
+A search that the database does not answer in time, or not at all, raises `Away`; the caller has a fallback. After that
+nobody waits again until a connection was made anew. A thread that waits for a stopped database keeps nobody else
+waiting, and does not keep the process from ending.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from contextlib import closing, suppress
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any, Final
+
+from mlctl import database
+from mlctl.errors import MlctlError, first_line
+from mlctl.index import generations
+from mlctl.index.generations import IndexGeneration
+from mlctl.index.search import Asked, Session
+
+if TYPE_CHECKING:
+    from mlctl.index.vectors import Stamp
+
+Rows = list[tuple[str, float]]
+
+_LOOK_S: Final = 0.5
+_LONGEST_S: Final = 10
+"""A search of the database ends after so many seconds."""
+_STOP: Final = None
+
+
+class Away(Exception):
+    """The index gives no answer now; says why."""
+
+
+class Searcher:
+    """The index of one project, for one server.
+
+    Attributes:
+        generation: The index whose vectors are of the release's stamp; None while there is none.
+    """
+
+    def __init__(self, where: Place, connections: int, timeout_s: float, tell: Callable[[str], None]) -> None:
+        self.generation: IndexGeneration | None = None
+        self._where, self._timeout_s, self._tell = where, timeout_s, tell
+        self._why = ""
+        self._asked: SimpleQueue[Any] = SimpleQueue()
+        self._ended = threading.Event()
+        self._first_look()
+        threads = [threading.Thread(target=self._work, daemon=True) for _ in range(connections)]
+        for thread in [*threads, threading.Thread(target=self._watch, daemon=True)]:
+            thread.start()
+        self._connections = connections
+
+    @property
+    def away(self) -> str:
+        """Why the index does not answer; empty while it does."""
+        return self._why
+
+    async def nearest(self, asked: Asked) -> Rows:
+        """The nearest items with their inner products.
+
+        Raises:
+            Away: There is no index, or no answer in time.
+        """
+        if self._why:
+            raise Away(self._why)
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Rows] = loop.create_future()
+        self._asked.put((loop, answer, asked))
+        try:
+            return await asyncio.wait_for(answer, self._timeout_s)
+        except TimeoutError:
+            self._lost(f"no answer within {self._timeout_s * 1000:.0f} ms")
+            raise Away(self._why) from None
+
+    def _first_look(self) -> None:
+        """Looks for the index before anybody asks for it."""
+        try:
+            with closing(self._where.connect()) as connection:
+                self._take(self._where.fitting(connection))
+        except Exception as error:  # noqa: BLE001 - whatever it is, the fallback answers
+            self._lost(_said(error))
+
+    def close(self) -> None:
+        """Lets the threads end."""
+        self._ended.set()
+        for _ in range(self._connections):
+            self._asked.put(_STOP)
+
+    def _lost(self, why: str) -> None:
+        if not self._why:
+            self._tell(f"the index is away, the fallback answers: {why}")
+        self._why = why
+
+    def _take(self, found: IndexGeneration | None) -> None:
+        if found is None:
+            self.generation = None
+            self._lost(f"there is no index of {self._where.stamp()}; mlctl index projects/{self._where.project}")
+            return
+        before, self.generation = self.generation, found
+        if self._why or before is None or before.number != found.number:
+            self._tell(
+                f"index {found.run_id[:12]} answers: {found.rows or 0:,} items, looked at {found.index.ef_search} wide"
+            )
+        self._why = ""
+
+    def _watch(self) -> None:
+        """Looks for a newer index, and for a database that came back."""
+        connection: Any = None
+        while not self._ended.wait(_LOOK_S if connection is not None or self._why else 0):
+            try:
+                if connection is None:
+                    connection = self._where.connect()
+                self._take(
+                    generations.fitting(connection, self._where.schema, self._where.project, self._where.stamp())
+                )
+            except Exception as error:  # noqa: BLE001 - whatever it is, the fallback answers
+                self._lost(_said(error))
+                _close(connection)
+                connection = None
+
+    def _work(self) -> None:
+        """Answers one search after the other on a connection of its own."""
+        session: Session | None = None
+        while (work := self._asked.get()) is not _STOP:
+            loop, answer, asked = work
+            generation = self.generation
+            if answer.done() or generation is None:
+                continue
+            try:
+                if session is None:
+                    session = Session(self._where.connect())
+                rows: Any = session.nearest(generation.index, asked)
+            except Exception as error:  # noqa: BLE001 - whatever it is, the fallback answers
+                _close(None if session is None else session.connection)
+                session = None
+                self._lost(_said(error))
+                rows = Away(self._why)
+            with suppress(RuntimeError):  # the loop has ended
+                loop.call_soon_threadsafe(_settle, answer, rows)
+
+
+class Place:
+    """Where the index is, and whose vectors it must hold."""
+
+    def __init__(self, spec: Any, project: str, stamp: Callable[[], Stamp], dsn: Callable[[], str]) -> None:
+        self.schema, self.project, self.stamp = spec.schema_name, project, stamp
+        self._spec, self._dsn = spec, dsn
+
+    def connect(self) -> Any:
+        """A new connection.
+
+        Raises:
+            ExternalError: It cannot be reached.
+        """
+        connection = database.connect(self._dsn(), self._spec.connect_timeout_s)
+        # who asked has gone long ago
+        connection.execute("SELECT set_config('statement_timeout', %s, false)", (f"{_LONGEST_S}s",))
+        return connection
+
+    def fitting(self, connection: Any) -> IndexGeneration | None:
+        """The index whose vectors are of the release's stamp.
+
+        Raises:
+            ExternalError: The database refuses.
+        """
+        return generations.fitting(connection, self.schema, self.project, self.stamp())
+
+
+def _settle(answer: asyncio.Future[Rows], rows: Any) -> None:
+    if answer.done():
+        return
+    if isinstance(rows, Away):
+        answer.set_exception(rows)
+    else:
+        answer.set_result(rows)
+
+
+def _close(connection: Any) -> None:
+    if connection is not None:
+        with suppress(Exception):
+            connection.close()
+
+
+def _said(error: Exception) -> str:
+    return " ".join(text for _, text in error.lines()[:3]) if isinstance(error, MlctlError) else first_line(error)
