@@ -83,6 +83,13 @@ class Window:
     joined: Callable[[], pl.DataFrame | None] = lambda: None
     facts: Mapping[str, Any] = field(default_factory=dict)
     causes: tuple[str, ...] = ()
+    kept: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    def once(self, what: tuple[Any, ...], make: Callable[[], Any]) -> Any:
+        """What was made of the window under this name; its numbers and its findings need the same."""
+        if what not in self.kept:
+            self.kept[what] = make()
+        return self.kept[what]
 
 
 class Monitor(Protocol):

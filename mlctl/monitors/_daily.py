@@ -18,6 +18,13 @@ FALSE_SHARE: Final = 0.0027
 """Share of false alarms among the columns that speak up: what three deviations of a normal leave out."""
 
 
+def false_share(sigma: float) -> float:
+    """What so many deviations of a normal leave out on both sides."""
+    from scipy.special import ndtr
+
+    return 2 * float(ndtr(-sigma))
+
+
 class DailyOptions(MonitorOptions):
     """Options of a monitor that holds a day's histograms against training."""
 
@@ -64,13 +71,18 @@ def watched(options: DailyOptions, baseline: Baseline) -> list[str]:
 
 def unjudged(options: DailyOptions, window: Window, baseline: Baseline | None) -> list[Finding]:
     """Why a day cannot be judged, as one note; nothing where it can."""
+    return unjudged_rows(options.min_rows, window, baseline)
+
+
+def unjudged_rows(min_rows: int, window: Window, baseline: Baseline | None) -> list[Finding]:
+    """As `unjudged`, by the fewest rows alone."""
     where = f"{window.day}"
     if baseline is None:
         return [Finding("note", "baseline", where, "no baseline", "a release that was sealed with one")]
     if window.sheet is None:
-        return [Finding("note", "rows", where, "no rows that were scored", f"at least {options.min_rows}")]
-    if window.sheet.rows < options.min_rows:
-        return [Finding("note", "rows", where, f"{window.sheet.rows} rows", f"at least {options.min_rows}")]
+        return [Finding("note", "rows", where, "no rows that were scored", f"at least {min_rows}")]
+    if window.sheet.rows < min_rows:
+        return [Finding("note", "rows", where, f"{window.sheet.rows} rows", f"at least {min_rows}")]
     return []
 
 

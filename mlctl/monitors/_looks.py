@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Final
 
-from mlctl.sketches import Baseline, Sketch
+from mlctl.sketches import Shape, Sketch
 from mlctl.sketches.statistics import DEVIATION, MEAN, NULLS, OTHERS
 
 _UNITS: Final = (10.0, 100.0, 1000.0, 1e6, 60.0, 3600.0, 24.0, 2.54, 1.609344, 2.20462, 0.3048)
@@ -14,23 +14,21 @@ _NEAR: Final = 0.15
 """How far the logarithm of a ratio may lie from a unit's."""
 
 
-def looks_like(
-    what: str, sketch: Sketch, baseline: Baseline, column: str, found: Mapping[str, tuple[float, float]]
-) -> str:
+def looks_like(what: str, sketch: Sketch, whole: Sketch, shape: Shape, found: Mapping[str, tuple[float, float]]) -> str:
     """What it looks like; empty where it looks like nothing known.
 
     Args:
         what: The statistic that moved.
         sketch: The column's day.
-        baseline: What training saw.
-        column: The column.
+        whole: The training rows.
+        shape: What both count.
         found: Every statistic of the day.
     """
     if not sketch.known:
         return "the column came empty"
-    if baseline.shapes[column].kind == "category":
+    if shape.kind == "category":
         return _value(what, sketch)
-    return "" if what == NULLS else _unit(sketch, baseline, column, found)
+    return "" if what == NULLS else _unit(whole, shape, found)
 
 
 def _value(what: str, sketch: Sketch) -> str:
@@ -39,8 +37,7 @@ def _value(what: str, sketch: Sketch) -> str:
     return ""
 
 
-def _unit(sketch: Sketch, baseline: Baseline, column: str, found: Mapping[str, tuple[float, float]]) -> str:
-    shape, whole = baseline.shapes[column], baseline.whole.columns[column]
+def _unit(whole: Sketch, shape: Shape, found: Mapping[str, tuple[float, float]]) -> str:
     before, deviation = whole.mean(shape), whole.deviation(shape)
     if MEAN not in found or DEVIATION not in found or not before or not deviation:
         return ""

@@ -15,6 +15,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from mlctl.errors import IntegrityError
+from mlctl.features import fulfils
 from mlctl.files import sha256_of
 from mlctl.sketches.additive import Additive
 from mlctl.sketches.norms import Norm, norms
@@ -60,7 +61,8 @@ class Baseline:
         texts: Features that are read by their words.
         cohorts: By cohort its condition over features.
         additive: Foretells scores and decisions from the histograms of the inputs alone; None where there are none.
-        evaluation: By metric, what the release was promised to reach: value, low, high.
+        evaluation: By metric, what the release was promised to reach (value, low, high), options to measure it again,
+            and its place among the metrics.
     """
 
     id: str
@@ -72,7 +74,7 @@ class Baseline:
     texts: tuple[str, ...]
     cohorts: Mapping[str, str]
     additive: Additive | None
-    evaluation: Mapping[str, Mapping[str, float | None]]
+    evaluation: Mapping[str, Mapping[str, Any]]
 
     @cached_property
     def norms(self) -> Mapping[str, Mapping[str, Norm]]:
@@ -85,10 +87,7 @@ class Baseline:
 
     def sheet(self, rows: pl.DataFrame) -> Sheet:
         """The sheet of scored rows: features, score, decision, reason, variant."""
-        from mlctl.features import fulfils
-
-        members = {name: fulfils(rows, text, f"cohorts.{name}") for name, text in self.cohorts.items()}
-        return sheet_of(rows, self.shapes, self.texts, members)
+        return sheet_of(rows, self.shapes, self.texts, _members(rows, self.cohorts))
 
     def record(self) -> dict[str, Any]:
         """The baseline as JSON-ready data."""
@@ -147,7 +146,7 @@ class Learnt:
     importance: Mapping[str, float]
     texts: Sequence[str]
     cohorts: Mapping[str, str]
-    evaluation: Mapping[str, Mapping[str, float | None]]
+    evaluation: Mapping[str, Mapping[str, Any]]
     bins: int = 32
     categories: int = 100
 
@@ -167,12 +166,12 @@ def learn(rows: pl.DataFrame, days: Mapping[date, pl.DataFrame], learnt: Learnt)
     additive = (
         Additive.learn(rows, {name: shapes[name] for name in features}, found) if "score" in rows.columns else None
     )
-    whole = sheet_of(rows, shapes, learnt.texts, {})
+    whole = sheet_of(rows, shapes, learnt.texts, _members(rows, learnt.cohorts))
     observed = len(days) >= FEWEST_DAYS
     parts: Mapping[Any, pl.DataFrame] = days if observed else _drawn(rows)
     told = []
     for key, part in parts.items():
-        sheet = sheet_of(part, shapes, learnt.texts, {})
+        sheet = sheet_of(part, shapes, learnt.texts, _members(part, learnt.cohorts))
         told.append(Day(key if observed else None, part.height, day_values(sheet, shapes, whole, additive)))
     record = Baseline(
         id="",
@@ -189,10 +188,18 @@ def learn(rows: pl.DataFrame, days: Mapping[date, pl.DataFrame], learnt: Learnt)
     return of_record(record)
 
 
+def _members(rows: pl.DataFrame, cohorts: Mapping[str, str]) -> dict[str, pl.Series]:
+    """By cohort, which rows belong to it."""
+    return {name: fulfils(rows, text, f"cohorts.{name}") for name, text in cohorts.items()}
+
+
 def day_values(
     sheet: Sheet, shapes: Mapping[str, Shape], whole: Sheet, additive: Additive | None
 ) -> dict[str, dict[str, float]]:
-    """By column every statistic and distance of one day; of outputs also what the inputs do not explain."""
+    """By column every statistic and distance of one day; of outputs also what the inputs do not explain.
+
+    The outputs of a cohort go by its name in front, such as `annual@score`.
+    """
     found: dict[str, dict[str, float]] = {}
     for name, shape in shapes.items():
         sketch, reference = sheet.columns[name], whole.columns[name]
@@ -200,9 +207,15 @@ def day_values(
         found[name] = {
             what: float(f"{value:.9g}") for what, value in (told | distances(sketch, reference, shape)).items()
         }
+    for cohort, outputs in sheet.cohorts.items():
+        for name, sketch in outputs.items():
+            scale = Scale.of(whole.cohorts[cohort][name], shapes[name])
+            values = statistics(sketch, shapes[name], scale).items()
+            found[f"{cohort}{name}"] = {what: float(f"{value:.9g}") for what, (_, value) in values}
     if additive is not None:
         for output in additive.outputs:
-            found.setdefault(output, {})["unexplained"] = additive.split(output, sheet, whole, shapes).unexplained
+            left = additive.split(output, sheet, whole, shapes).unexplained
+            found.setdefault(output, {})["unexplained"] = float(f"{left:.9g}")
     return found
 
 

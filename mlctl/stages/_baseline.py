@@ -44,10 +44,7 @@ def baseline(places: Places, release: Release, trained: Mapping[str, Any], evalu
         importance=_importance(trained["models"].get(own, {}).get("importance", {}), plan.names),
         texts=tuple(sorted(project.encoding.texts)),
         cohorts=project.cohorts,
-        evaluation={
-            name: {key: told[key] for key in ("value", "low", "high")}
-            for name, told in evaluation["everybody"]["models"][own].items()
-        },
+        evaluation=_promised(project, evaluation["everybody"]["models"][own]),
         bins=project.baseline.bins,
         categories=project.baseline.categories,
     )
@@ -58,6 +55,19 @@ def baseline(places: Places, release: Release, trained: Mapping[str, Any], evalu
         return sketches.learn(pl.concat(days.values()), days, learnt).text()
     rows = _judged(places, release, own)
     return sketches.learn(rows.drop("/day"), _days_of(rows), learnt).text()
+
+
+def _promised(project: Project, measured: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """By metric what the evaluation found, how it is measured again, and its place among the metrics."""
+    return {
+        name: {
+            **{key: measured[name][key] for key in ("value", "low", "high")},
+            "options": options.model_dump(mode="json"),
+            "place": place,
+        }
+        for place, (name, options) in enumerate(project.metrics.items())
+        if name in measured
+    }
 
 
 def _days_before(

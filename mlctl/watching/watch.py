@@ -13,19 +13,24 @@ each day's entry is also kept as `watched/DAY.json`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any, Final
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final
 
-from mlctl import freshness, kinds, snapshot
+from mlctl import freshness, kinds, outcomes, predictions, snapshot
 from mlctl.files import write_json
 from mlctl.findings import Finding
 from mlctl.monitors import Measured, Window
 from mlctl.sketches import Baseline, shelf
 from mlctl.spec import Project
+from mlctl.stages.features import checked_tables
 from mlctl.watching import causes
 from mlctl.workspace import Places
+
+if TYPE_CHECKING:
+    import polars as pl
 
 FORMAT: Final = "1.0"
 _VERDICTS: Final = ("alarm", "warn", "note")
@@ -151,6 +156,7 @@ def watch(places: Places, project: Project, first: date | None, last: date | Non
         ExternalError: The disk.
     """
     known = [day for day in shelf.days(places) if day <= now.date()]
+    joined = _joined(places, project, now)
     end = last or (known[-1] if known else now.date())
     begin = first or end
     watched = shelf.read(places, begin - _MEMORY, end)
@@ -158,7 +164,7 @@ def watch(places: Places, project: Project, first: date | None, last: date | Non
     days = []
     for offset in range((end - begin).days + 1):
         day = begin + timedelta(days=offset)
-        window = _window(places, project, day, watched, now)
+        window = _window(places, project, day, (watched, joined), now)
         of_day = watched.get(day)
         baseline = None if of_day is None else _baseline(places, of_day.baseline, baselines)
         observations = tuple(_observed(name, options, window, baseline) for name, options in project.monitors.items())
@@ -185,9 +191,28 @@ def _observed(name: str, options: Any, window: Window, baseline: Baseline | None
     return Observation(name, options.kind, options.runbook, tuple(findings), tuple(measured))
 
 
+def _joined(places: Places, project: Project, now: datetime) -> Callable[[], pl.DataFrame | None]:
+    """The predictions with the labels that are known by now, read once, by whoever asks first."""
+
+    @cache
+    def read() -> pl.DataFrame | None:
+        kept = predictions.read(places, project.entity.key, end=now)
+        if not kept.height:
+            return None
+        taken, tables = checked_tables(places, project)
+        return outcomes.joined(project, kept, tables, min(now, taken))
+
+    return read
+
+
 def _window(
-    places: Places, project: Project, day: date, watched: Mapping[date, shelf.Watched], now: datetime
+    places: Places,
+    project: Project,
+    day: date,
+    known: tuple[Mapping[date, shelf.Watched], Callable[[], pl.DataFrame | None]],
+    now: datetime,
 ) -> Window:
+    watched, joined = known
     of_day = watched.get(day)
     baseline = None if of_day is None else of_day.baseline
     earlier = {
@@ -201,6 +226,7 @@ def _window(
         now=until,
         sheet=None if of_day is None else of_day.sheet,
         earlier=earlier,
+        joined=joined,
         facts=_facts(places, project, day, until),
         causes=causes.causes(places, day, watched),
     )

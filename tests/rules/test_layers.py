@@ -37,6 +37,7 @@ partition encoding splits calibration policy ladder shapley
 fitting dependence
 tiles
 history engines outcomes sketches
+maturity
 decide comparisons monitors
 gates
 waivers
