@@ -9,14 +9,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-from mlctl import config, database, generations, ledger, predictions, snapshot
+from mlctl import config, database, generations, ledger, predictions, ramp, sharing, snapshot
 from mlctl.errors import ConfigError, DataError, Fault, IntegrityError, listed
 from mlctl.files import canonical_json, sha256_of
 from mlctl.generations import Generation, PublishOrder
-from mlctl.release import BASELINE, Release, open_release, read_manifest
+from mlctl.release import BASELINE
+from mlctl.rollout import Note
 from mlctl.serving import batch
+from mlctl.sharing import Scored, Sharers
 from mlctl.sketches import shelf
 from mlctl.sketches.shelf import day_of
 from mlctl.spec import Project
@@ -24,9 +26,6 @@ from mlctl.stages import Tell
 from mlctl.stages.features import checked_tables
 from mlctl.times import moment_text
 from mlctl.workspace import Places
-
-if TYPE_CHECKING:
-    import polars as pl
 
 _SHOWN: Final = 8
 """Decisions that are told on one line."""
@@ -44,9 +43,10 @@ class Published:
 
 
 def publish(places: Places, project: Project, now: datetime, tell: Tell, as_of: datetime | None = None) -> Published:
-    """Scores everybody with the sealed release and publishes: written beside the live scores, audited, then swapped in.
+    """Scores everybody and publishes: written beside the live scores, audited, then swapped in.
 
-    The run id is made of project, moment, dataset and release: the same run twice changes nothing.
+    The champion scores, or the sealed release while none was promoted; a challenger its share (`mlctl/sharing.py`). The
+    run id is made of project, moment, dataset and these: the same run twice changes nothing.
 
     Args:
         places: The project's paths.
@@ -82,25 +82,33 @@ def _published(places: Places, project: Project, now: datetime, tell: Tell, as_o
     if moment > taken.as_of:
         why = f"the snapshot ends at {moment_text(taken.as_of)}; mlctl ingest projects/{places.name} --latest"
         raise ConfigError.bad_override(f"--as-of {moment_text(moment)}", why)
-    manifest = read_manifest(places.release, again)
-    run_id = sha256_of(canonical_json([places.name, moment_text(moment), taken.version, manifest["id"]]))[:16]
+    who = sharing.sharers(places)
+    run_id = _run_id(places, taken, moment, who)
     where = config.with_secrets(project.database)
     with database.open_database(where, Path.cwd()) as connection:
         live = generations.live(connection, where.schema_name, places.name)
         if live is not None and live.run_id == run_id:
             tell("score", f"{live.rows:,} scores in {live.view} are of this release and snapshot already")
             return Published(live.view, live.rows, run_id, True, {})
-        release = open_release(places.release, again)
-        scores, features = _audited(places, project, release, (moment, now), None if live is None else live.rows)
-        _kept_for_watching(places, scores, features, (run_id, manifest["id"], moment, now))
-        order = _order(places, project, now, (run_id, manifest["id"], moment))
-        made = generations.publish(connection, order, scores)
+        scored = _audited(places, project, who, (moment, now), None if live is None else live.rows)
+        if scored.fault:
+            _send_away(places, who, scored, now, tell)
+            run_id = _run_id(places, taken, moment, who.alone())
+        _kept_for_watching(places, who, scored, (run_id, moment, now))
+        order = _order(places, project, now, (run_id, who.champion, moment))
+        made = generations.publish(connection, order, scored.scores)
+    scores = scored.scores
     counts = scores["decision"].value_counts().sort("decision")
     decisions = dict(zip(counts["decision"], counts["count"], strict=True))
     often = sorted(decisions.items(), key=lambda item: (-item[1], item[0]))
     shown = ", ".join(f"{count:,} {decision}" for decision, count in often[:_SHOWN])
     if len(often) > _SHOWN:
         shown += f" and {len(often) - _SHOWN} decisions more"
+    if who.waiting and who.waiting != who.traffic.challenger:
+        tell(
+            "score",
+            f"the sealed release {who.waiting} waits: mlctl promote {places.name}, or mlctl ramp {places.name} 1",
+        )
     tell("score", f"{made.rows:,} audited scores in {made.view} ({shown})")
     return Published(made.view, made.rows, run_id, False, decisions)
 
@@ -178,35 +186,44 @@ def _order(places: Places, project: Project, now: datetime, run: tuple[str, str,
 
 
 def _audited(
-    places: Places, project: Project, release: Release, when: tuple[datetime, datetime], live_rows: int | None
-) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The scores, and the features that they are of."""
-    as_of, now = when
+    places: Places, project: Project, who: Sharers, when: tuple[datetime, datetime], live_rows: int | None
+) -> Scored:
+    """The batch, after its audit."""
     _, tables = checked_tables(places, project)
-    features: list[pl.DataFrame] = []
-    scores = batch.score_everybody(release, tables, as_of, now, hear=features.append)
+    scored = sharing.score(who, places, project.rollout.guards, tables, when)
     options: Any = project.serving
-    findings = batch.audit(options, scores, release.manifest["evaluation"], live_rows)
+    findings = batch.audit(options, scored.scores, scored.champion.manifest["evaluation"], live_rows)
     if findings:
         raise DataError.audit_failed([finding.sentence() for finding in findings])
-    return scores, features[0]
+    return scored
 
 
-def _kept_for_watching(
-    places: Places, scores: pl.DataFrame, features: pl.DataFrame, run: tuple[str, str, datetime, datetime]
-) -> None:
+def _run_id(places: Places, taken: snapshot.Snapshot, moment: datetime, who: Sharers) -> str:
+    return sha256_of(canonical_json([places.name, moment_text(moment), taken.version, who.identity]))[:16]
+
+
+def _send_away(places: Places, who: Sharers, scored: Scored, now: datetime, tell: Tell) -> None:
+    """Takes the share of a challenger away that must not score anybody."""
+    tell("score", f"challenger {who.traffic.challenger} is sent away, the champion scores everybody: {scored.fault}")
+    note = Note("mlctl score", now, f"sent away: {scored.fault}", {"batch": scored.fault})
+    ramp.send_away(places, who.traffic.challenger, note)
+
+
+def _kept_for_watching(places: Places, who: Sharers, scored: Scored, run: tuple[str, datetime, datetime]) -> None:
     """Keeps the scores until their labels are known, and sketches of what was scored.
 
     They are kept before they are published: whoever is killed in between writes the same files again.
     """
     import polars as pl
 
-    run_id, release, as_of, now = run
-    predictions.keep(places, run_id, scores)
-    baseline = shelf.sealed(places.release / BASELINE)
+    run_id, as_of, now = run
+    predictions.keep(places, run_id, scored.scores)
+    if scored.pairs is not None:
+        sharing.keep(places, run_id, scored.pairs)
+    baseline = shelf.sealed(who.folder / BASELINE)
     if baseline is None:
         return
-    outputs = scores.select("score", "decision", "reason", "variant")
-    sheet = baseline.sheet(pl.concat([features.drop(outputs.columns, strict=False), outputs], how="horizontal"))
-    told = {"day": day_of(as_of), "origin": "batch", "name": run_id, "release": release, "scored_at": now}
+    outputs = scored.scores.select("score", "decision", "reason", "variant")
+    sheet = baseline.sheet(pl.concat([scored.features.drop(outputs.columns, strict=False), outputs], how="horizontal"))
+    told = {"day": day_of(as_of), "origin": "batch", "name": run_id, "release": who.champion, "scored_at": now}
     shelf.keep(places, baseline, sheet, told)

@@ -46,7 +46,7 @@ releases online
 ramp
 probes slices contributions
 serving
-server exports
+server exports sharing
 predictions
 stages
 publishing

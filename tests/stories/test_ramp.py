@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from mlctl import rollout
@@ -160,6 +161,41 @@ def test_a_challenger_that_cannot_be_opened_gets_nobody(trial: Trial) -> None:
     done = world.mlctl(trial.folder, "ramp", "shop", "50")
     assert done.returncode == 6
     assert trial.stands().traffic.percent == 100
+
+
+def test_a_batch_is_shared_as_a_server_shares_requests_and_keeps_what_both_said(trial: Trial) -> None:
+    challenger = trial.challenger(card="once more")
+    trial.ramp("25")
+    assert world.mlctl(trial.folder, "score", "shop").returncode == 0
+    rows = [
+        line.split("|")
+        for line in world.psql(trial.folder, "select customer_id, variant, release from shop_scores").splitlines()
+    ]
+    traffic = Traffic(trial.champion, challenger).at(25)
+    assert len(rows) == 600
+    for customer, variant, release in rows:
+        assert variant == buckets.variant("shop", traffic, customer)
+        assert release == (challenger if variant == "challenger" else trial.champion)
+    kept = pl.read_parquet(trial.folder / SHOP / "trial" / "*.parquet")
+    assert kept.height == 600
+    assert kept["champion_score"].equals(kept["challenger_score"], null_equal=True)
+    assert set(kept["cohorts"].explode().drop_nulls()) == {"annual"}
+    # in the shadow nobody gets its scores; what both said is kept all the same
+    trial.ramp("--shadow")
+    assert world.mlctl(trial.folder, "score", "shop").returncode == 0
+    assert world.psql(trial.folder, "select distinct variant from shop_scores") == "champion"
+    assert pl.read_parquet(trial.folder / SHOP / "trial" / "*.parquet")["mode"].value_counts().height == 2
+
+
+def test_a_challenger_that_must_not_score_anybody_is_sent_away_before_a_score_is_shown(trial: Trial) -> None:
+    challenger = trial.challenger(shifted=True)
+    trial.ramp("25")
+    done = world.mlctl(trial.folder, "score", "shop")
+    assert done.returncode == 0, done.stderr
+    assert f"challenger {challenger} is sent away" in done.stderr
+    assert world.psql(trial.folder, "select distinct release from shop_scores") == trial.champion
+    stands = trial.stands()
+    assert (stands.traffic.mode, stands.challenger) == ("off", challenger)
 
 
 def test_a_ramp_says_what_it_cannot_do(trial: Trial) -> None:
