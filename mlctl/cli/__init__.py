@@ -18,6 +18,7 @@ from mlctl.cli import (  # noqa: F401 - they register their commands
     alerts,
     data,
     history,
+    index,
     look,
     monitor,
     quality,

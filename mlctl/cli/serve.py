@@ -23,9 +23,9 @@ def serve(
     workers: Annotated[int, typer.Option(min=1, max=256, help="processes that share the port")] = 1,
     release: Folder = None,
 ) -> None:
-    """Answer over HTTP with a sealed release: POST /predict, Open Inference Protocol, /metrics, /docs."""
-    from mlctl import console, releases
-    from mlctl.server import process
+    """Answer over HTTP with a sealed release: POST /predict or /recommend, /metrics, /docs."""
+    from mlctl import config, console, releases
+    from mlctl.server import process, recommend_process, starting
 
     folder = release and release.resolve()
     places = enter(project, json=False)
@@ -39,10 +39,10 @@ def serve(
         host,
         port,
     )
-    if workers > 1:
-        process.serve_by_several(served, workers, folder, console.words)
-        return
-    process.serve(served, present, console.words)
+    beside = recommend_process.Beside(
+        places.catalogue, lambda: config.with_secrets(config.read_params(places).database), Path.cwd()
+    )
+    starting.serve(served, beside, workers, present, console.words)
 
 
 @app.command(rich_help_panel="Work")

@@ -46,12 +46,14 @@ class Wanted:
         k: How many neighbours count.
         filters: By name the filters that are measured too.
         queries: What is asked: float32 (queries, dimension).
+        ways: What measures how much of the exact answers comes through the index, by route; None: nobody asks.
     """
 
     recall: float
     k: int
     filters: Mapping[str, Filter]
     queries: Array
+    ways: Callable[[Session, Index], dict[str, Any]] | None = None
 
 
 @dataclass(frozen=True)
@@ -135,7 +137,9 @@ def _made(
     with clock("build"):
         table.build(connection, order, rows)
     with clock("measure"):
-        index, found, sample = _measured(connection, order, catalogue, wanted, rows)
+        session = Session(connection)
+        index, found, sample = _measured(session, order, catalogue, wanted, rows)
+        ways = wanted.ways(session, index) if wanted.ways is not None else {}
     about = {
         "columns": dict(catalogue.columns),
         "ef_search": index.ef_search,
@@ -145,6 +149,7 @@ def _made(
         "objective": wanted.recall,
         "recall": [one.record() for one in found],
         "neighbours": sample,
+        "ways": ways,
         "seconds": clock.seconds,
         "embedded": embedded,
         "left_out": len(left_out),
@@ -185,7 +190,7 @@ def _filled(
         with connection.transaction():
             generations.begin(connection, order, catalogue.columns)
             table.create(connection, order, catalogue)
-            if same is not None and same.storage == order.storage:
+            if same is not None and same.storage == order.storage and not order.fresh:
                 copied = table.copy_unchanged(connection, order, catalogue, same.table)
     ids = catalogue.items[catalogue.key].to_list()
     there = table.held(connection, order)
@@ -205,7 +210,7 @@ def _filled(
 
 
 def _measured(
-    connection: Connection, order: IndexOrder, catalogue: Catalogue, wanted: Wanted, rows: int
+    session: Session, order: IndexOrder, catalogue: Catalogue, wanted: Wanted, rows: int
 ) -> tuple[Index, list[Recall], dict[str, list[str]]]:
     """The index with its widths, what it finds, and the neighbours of a sample of items.
 
@@ -214,7 +219,7 @@ def _measured(
     """
     import polars as pl
 
-    ids, vectors = table.read_back(connection, order.table)
+    ids, vectors = table.read_back(session.connection, order.table)
     if len(ids) != rows:
         raise IntegrityError.damaged(
             f"mlctl.{order.table}", f"{rows:,} items", f"{len(ids):,}", "the same command again"
@@ -226,7 +231,7 @@ def _measured(
     # the database rounds what it is asked to what it holds
     queries = wanted.queries if order.storage == "vector" else wanted.queries.astype("float16").astype("float32")
     truth = Truth(vectors, stored, queries, wanted.k)
-    index, found = tuned(Session(connection), index, truth, wanted.filters, wanted.recall)
+    index, found = tuned(session, index, truth, wanted.filters, wanted.recall)
     return index, found, neighbours(ids, vectors, wanted.k)
 
 

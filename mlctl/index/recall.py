@@ -137,10 +137,25 @@ def measured(
             slack = 1e-5 * max(1.0, abs(float(products[0])))
             hits = sum(product >= products[-1] - slack for _, product in rows)
             shares[place] = min(hits, len(products)) / len(products)
-    draws = np.random.Generator(np.random.PCG64(_SEED)).integers(0, len(shares), (_RESAMPLES, len(shares)))
-    low, high = interval([float(one) for one in shares[draws].mean(axis=1)])
+    mean, low, high = mean_interval(shares)
     width = index.ef_filtered if wanted else index.ef_search
-    return Recall(name, width, float(shares.mean()), low, high, len(shares), passing)
+    return Recall(name, width, mean, low, high, len(shares), passing)
+
+
+def mean_interval(values: Sequence[float] | Array) -> tuple[float, float, float]:
+    """The mean of independent values and its 95 % interval; zeros where there is none.
+
+    >>> mean_interval([1.0, 1.0])
+    (1.0, 1.0, 1.0)
+    """
+    import numpy as np
+
+    every = np.asarray(values, dtype=np.float64)
+    if not len(every):
+        return 0.0, 0.0, 0.0
+    draws = np.random.Generator(np.random.PCG64(_SEED)).integers(0, len(every), (_RESAMPLES, len(every)))
+    low, high = interval([float(one) for one in every[draws].mean(axis=1)])
+    return float(every.mean()), low, high
 
 
 def _answers(truth: Truth, wanted: Filter) -> list[Array]:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 Rows = list[tuple[str, float]]
 Search = Callable[[Asked], Rows]
+Best = tuple[int, Sequence[str] | None]
+"""How many items, and among which; None for all."""
 
 _MORE_TO_CHOOSE_FROM: Final = 5
 """So many times as many items are looked at when they are to be unlike each other."""
@@ -146,14 +148,14 @@ def similar_through_index(recommender: Recommender, item: str, k: int, rows: Row
 def kept_of_recommendations(
     recommender: Recommender,
     histories: Sequence[Sequence[str]],
-    k: int,
-    search: Callable[[Asked], Rows],
+    best: Best,
+    search: Search,
     candidates: int,
 ) -> list[float]:
     """Of each history, the share of the exact answer that comes through the index; equal scores are equally good."""
     shares = []
     for history in histories:
-        query = Query(history, k, "hide", Filter(), None)
+        query = Query(history, best[0], "hide", Filter(), best[1])
         wanted = asked(recommender, query, candidates)
         exact = by_release(recommender, query)
         if wanted is None or not exact.items:
@@ -164,13 +166,14 @@ def kept_of_recommendations(
 
 
 def kept_of_neighbours(
-    recommender: Recommender, items: Sequence[str], k: int, search: Search, candidates: int
+    recommender: Recommender, items: Sequence[str], best: Best, search: Search, candidates: int
 ) -> list[float]:
     """Of each item, the share of its exact neighbours that come through the index."""
     shares = []
     for item in items:
+        k, allowed = best
         wanted = asked_similar(recommender, item, k, candidates)
-        exact = recommender.similar(item, k)
+        exact = recommender.similar(item, k, allowed)
         if wanted is None or not exact:
             continue
         found = similar_through_index(recommender, item, k, search(wanted))

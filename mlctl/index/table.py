@@ -65,6 +65,7 @@ class IndexOrder:
         memory_mb: Most memory that the build may take.
         keep: Generations whose tables are kept, the live one included; at least 1.
         swap_tries: How often the view is asked for, when a reader's open transaction holds it.
+        fresh: Whether no vector of an earlier generation is copied.
     """
 
     schema: str
@@ -79,6 +80,7 @@ class IndexOrder:
     memory_mb: int = 1024
     keep: int = 2
     swap_tries: int = 30
+    fresh: bool = False
 
     @property
     def view(self) -> str:

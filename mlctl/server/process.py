@@ -134,13 +134,12 @@ def run(served: Served, app: App, watch: Callable[[], Any], tell: Callable[[str]
     tell("stopped")
 
 
-def serve_by_several(served: Served, count: int, folder: Path | None, tell: Callable[[str], None]) -> None:
+def serve_by_several(served: Served, count: int, tell: Callable[[str], None]) -> None:
     """Serves by several processes on one port until a signal ends them. The caller has opened the release before.
 
     Args:
         served: What, and where.
         count: How many processes.
-        folder: The release's folder where it was named; None: each worker finds it.
         tell: Hears what happens.
 
     Raises:
@@ -149,7 +148,9 @@ def serve_by_several(served: Served, count: int, folder: Path | None, tell: Call
     with bound(served.host, served.port) as reserved:
         port = reserved.getsockname()[1]
     words = ["serve", served.name, "--host", served.host, "--port", str(port)]
-    supervise([*words, *([] if folder is None else ["--release", str(folder)])], count, tell)
+    # where nobody's rollout is followed, the release was named
+    named = ["--release", str(served.release())] if served.follows is None else []
+    supervise([*words, *named], count, tell)
 
 
 def bound(host: str, port: int) -> socket.socket:

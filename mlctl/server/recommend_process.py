@@ -15,7 +15,6 @@ from pathlib import Path
 
 from mlctl import database, online
 from mlctl.errors import ExternalError, MlctlError
-from mlctl.files import read_json
 from mlctl.index.retrieval import stamp_of
 from mlctl.recommend.answering import Recommender
 from mlctl.recommend.sealing import open_recommender
@@ -38,23 +37,13 @@ class Beside:
 
     Attributes:
         catalogue: The folder with the items that came since.
-        database: Where the index is.
+        database: Where the index is; asked once, by who recommends.
         root: The workspace.
     """
 
     catalogue: Path
-    database: Database
+    database: Callable[[], Database]
     root: Path
-
-
-def recommends(folder: Path, next_step: str) -> bool:
-    """Whether a sealed folder is a recommender's.
-
-    Raises:
-        IntegrityError: It has no manifest.
-    """
-    manifest = read_json(folder / "manifest.json", next_step)
-    return isinstance(manifest, dict) and manifest.get("task") == "ranking"
 
 
 def serve(served: Served, beside: Beside, now: Callable[[], datetime], tell: Callable[[str], None]) -> None:
@@ -71,12 +60,13 @@ def serve(served: Served, beside: Beside, now: Callable[[], datetime], tell: Cal
     recommending = Recommending(served.name, options, log, measures)
     recommending.take(recommender)
     _look_up(recommending, served, tell)
+    where = beside.database()
     with ExitStack() as stack:
         try:
-            stack.enter_context(database.reachable(beside.database, beside.root))
+            stack.enter_context(database.reachable(where, beside.root))
         except ExternalError as error:
             tell(f"the index is away, the fallback answers: {error.why or error.what}")
-        searcher = _searcher(recommending, beside, tell)
+        searcher = _searcher(recommending, where, beside.root, tell)
         stack.callback(searcher.close)
         recommending.searcher = searcher
         app = App(recommending, [recommendations.routes(recommending)], tell)
@@ -94,14 +84,13 @@ def opened(served: Served, beside: Beside) -> Recommender:
     return recommender if later is None or later.key != recommender.item_key else recommender.with_items(later.rows)
 
 
-def _searcher(recommending: Recommending, beside: Beside, tell: Callable[[str], None]) -> Searcher:
+def _searcher(recommending: Recommending, where: Database, root: Path, tell: Callable[[str], None]) -> Searcher:
     """The index, looked for once before the first request."""
-    dsn = beside.database.dsn
     place = Place(
-        beside.database,
+        where,
         recommending.name,
         lambda: stamp_of(recommending.recommender),
-        lambda: dsn or database.server_url(beside.root),
+        lambda: where.dsn or database.server_url(root),
     )
     index = recommending.index
     return Searcher(place, index.connections, index.timeout_ms / 1000, tell)

@@ -51,6 +51,7 @@ predictions
 stages
 publishing
 materializing
+indexing
 tuning reproduce parity flow backfill leakcheck freshness scaffold dictionary odcs explain doctor github gate_changes report
 odcs_draft watching
 responding

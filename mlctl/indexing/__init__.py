@@ -1,0 +1,6 @@
+"""What becomes of a recommender's vectors: put into the database, made anew, and watched as they age.
+
+ground        the release that answers, the items of today, what users had
+making        `mlctl index`: histories, items and the index that servers read
+reembedding   `mlctl reembed`: how much would have to be made anew, for what, and when
+"""

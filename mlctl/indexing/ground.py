@@ -1,0 +1,163 @@
+"""What an index is made of: the release that answers, the items of today, and what users had."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from mlctl import releases
+from mlctl.errors import ConfigError, Fault, IntegrityError
+from mlctl.files import read_json, sha256_of_file
+from mlctl.index import retrieval
+from mlctl.index.vectors import Catalogue
+from mlctl.recommend.answering import SHA, Recommender
+from mlctl.recommend.forms import LONGEST
+from mlctl.recommend.sealing import open_recommender
+from mlctl.spec import Index, Project
+from mlctl.stages.features import checked_tables
+from mlctl.workspace import Places
+
+if TYPE_CHECKING:
+    import numpy as np
+    import polars as pl
+
+    Array = np.ndarray[Any, Any]
+
+HISTORY: Final = "history"
+_SEED: Final = 7
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What an index is made of.
+
+    Attributes:
+        recommender: The release that answers, with the items of today.
+        items: The items of today. Grain: one item, sorted by id: its id as text, the columns of filters and of texts.
+        histories: What users had. Grain: one user, sorted by id: the id as text, `history`: item ids, oldest first.
+        as_of: The moment of both.
+        dataset: The version of the data.
+    """
+
+    recommender: Recommender
+    items: pl.DataFrame
+    histories: pl.DataFrame
+    as_of: datetime
+    dataset: str
+
+    @property
+    def settings(self) -> Index:
+        """How the vectors are searched."""
+        return self.recommender.project.index or Index()
+
+    def catalogue(self) -> Catalogue:
+        """What is indexed: the items of today with the release's vectors."""
+        import polars as pl
+
+        recommender, key = self.recommender, self.recommender.item_key
+        known = recommender.items.with_row_index("place")
+        today = known.join(self.items.select(key), on=key, how="semi", maintain_order="left").sort(key)
+        places = today["place"].to_numpy()
+        shown = today.drop("place", SHA).with_columns(pl.col(key).cast(pl.String))
+        contents = today[SHA].to_list()
+        vectors = recommender.item_vectors
+        return Catalogue(
+            shown.select(key, pl.exclude(key)),
+            contents,
+            retrieval.stamp_of(recommender),
+            lambda asked: vectors[places[list(asked)]],
+        )
+
+
+def read_ground(places: Places) -> Ground:
+    """The release with today's items, and users' histories.
+
+    Raises:
+        ConfigError: The project recommends nothing.
+        DataError: A column is missing.
+        IntegrityError: Release or tables are missing or damaged.
+    """
+    again = f"mlctl run projects/{places.name}"
+    folder = releases.to_serve(places)
+    if read_json(folder / "manifest.json", again).get("task") != "ranking":
+        fault = Fault("label", "only a recommender has vectors to index", hint="label: {kind: interactions}")
+        raise ConfigError.of_project(places.name, [fault])
+    recommender = open_recommender(folder, again)
+    as_of, tables = checked_tables(places, recommender.project)
+    events, known, dataset = _events(places, again)
+    items = _items(recommender, tables, known)
+    key = recommender.item_key
+    histories = _histories(recommender.project, events, known[key].to_list())
+    return Ground(_of_today(recommender, items), items, histories, as_of, dataset)
+
+
+def _events(places: Places, again: str) -> tuple[pl.DataFrame, pl.DataFrame, str]:
+    """The events and items that the last run learnt from, and their hash.
+
+    Raises:
+        IntegrityError: They are missing or damaged.
+    """
+    import polars as pl
+
+    report = read_json(places.features / "report.json", again)
+    found = []
+    for name in ("interactions.parquet", "items.parquet"):
+        path = places.features / name
+        recorded = report.get("files", {}).get(name, {}).get("sha256")
+        if recorded is None:
+            raise IntegrityError.missing(str(path), again)
+        if (sha256 := sha256_of_file(path)) != recorded:
+            raise IntegrityError.damaged(str(path), recorded, sha256, again)
+        found.append(pl.read_parquet(path))
+    return found[0], found[1], report["files"]["interactions.parquet"]["sha256"][:16]
+
+
+def _items(recommender: Recommender, tables: Mapping[str, pl.DataFrame], known: pl.DataFrame) -> pl.DataFrame:
+    """The items of today, sorted by id; without a table of items, those that somebody had."""
+    import polars as pl
+
+    key, section = recommender.item_key, recommender.project.items
+    if section is None or section.source is None:
+        return known.select(key).sort(key)
+    wanted = list(dict.fromkeys([key, *section.columns, *section.text]))
+    table = tables[section.source].filter(pl.col(key).is_not_null()).with_columns(pl.col(key).cast(pl.String))
+    return table.unique(key, keep="last", maintain_order=True).select(wanted).sort(key)
+
+
+def _of_today(recommender: Recommender, items: pl.DataFrame) -> Recommender:
+    section = recommender.project.items
+    return recommender if section is None or section.source is None else recommender.with_items(items)
+
+
+def _histories(project: Project, events: pl.DataFrame, ids: Sequence[str]) -> pl.DataFrame:
+    """Of each user the latest items, as ids."""
+    import polars as pl
+
+    names = pl.DataFrame({"item": range(len(ids)), HISTORY: list(ids)}, schema_overrides={HISTORY: pl.String})
+    named = events.with_columns(pl.col("item").cast(pl.Int64)).join(names, on="item", maintain_order="left")
+    grouped = named.group_by("user", maintain_order=True).agg(pl.col(HISTORY).tail(LONGEST))
+    return grouped.select(pl.col("user").cast(pl.String).alias(project.entity.key), HISTORY).sort(project.entity.key)
+
+
+def sampled(ground: Ground, most: int) -> tuple[Array, list[list[str]]]:
+    """What recall is measured by: vectors of users drawn by lot, and their histories; vectors of items where few are.
+
+    Returns:
+        float32 (queries, dimension), and the histories of the users among them.
+    """
+    import numpy as np
+
+    users = ground.histories
+    drawn = np.random.Generator(np.random.PCG64(_SEED)).permutation(users.height)[:most]
+    histories = [list(one) for one in users[HISTORY].gather(np.sort(drawn)).to_list()]
+    vectors = [ground.recommender.user_vector(history) for history in histories]
+    some = [vector for vector in vectors if vector.any()]
+    if len(some) < most:
+        of_items = ground.recommender.item_vectors
+        known = np.flatnonzero((of_items != 0).any(axis=1))
+        some += list(
+            of_items[known[np.linspace(0, len(known) - 1, most - len(some)).astype(int)]] if len(known) else []
+        )
+    return np.asarray(some, np.float32).reshape(len(some), ground.recommender.stamp.dimension), histories
