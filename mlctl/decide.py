@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from mlctl.compute import evaluated
 from mlctl.errors import DataError
@@ -20,8 +20,27 @@ LOW_CONFIDENCE: Final = "low_confidence"
 COLD_START: Final = "cold_start"
 COLD_MODEL: Final = "cold_model"
 """Decided by the model of those with too little evidence."""
+PREVIOUS: Final = "previous"
+"""The model is not sure; decided by the release that was live before."""
+COLD_PREVIOUS: Final = "cold_previous"
+"""Too little evidence; scored and decided by the release that was live before."""
+_REASONS: Final = (COLD_START, LOW_CONFIDENCE, BY_MODEL, COLD_MODEL, PREVIOUS, COLD_PREVIOUS)
 FORETOLD: Final = "foretold"
 """The decision about a number without a threshold: the score is all there is."""
+
+
+class Second(NamedTuple):
+    """What another release says of rows.
+
+    Attributes:
+        scores: float64 array (rows,) or (rows, classes).
+        decisions: Its decisions.
+        sure: bool array (rows,): where it would decide itself.
+    """
+
+    scores: np.ndarray[Any, Any]
+    decisions: pl.Series
+    sure: np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True)
@@ -37,6 +56,7 @@ class Decider:
             classes the share of each.
         rule: The business rule of today, an SQL expression, where there is one.
         of_cold: From the features of such entities to scores, where they have a model of their own.
+        previous: What the release that was live before says of rows of features, where it is the fallback.
     """
 
     words: Decide
@@ -46,6 +66,7 @@ class Decider:
     prior: float | Sequence[float] = 0.5
     rule: str | None = None
     of_cold: Callable[[pl.DataFrame], np.ndarray[Any, Any]] | None = None
+    previous: Callable[[pl.DataFrame], Second] | None = None
 
     def __call__(self, features: pl.DataFrame, scores: np.ndarray[Any, Any]) -> pl.DataFrame:
         """The decision for every row.
@@ -70,25 +91,47 @@ class Decider:
             scores[is_cold] = self.prior
         elif is_cold.any():
             scores[is_cold] = self.of_cold(features.filter(pl.Series(is_cold)))
-        confidence = None if self.task == "regression" else both(scores).max(axis=1)
-        unsure = np.zeros(len(scores), dtype=bool)
-        if confidence is not None:
-            unsure = ~(confidence >= self.policy.min_confidence)
-            if self.policy.set_level is not None:
-                unsure = possible(scores, self.policy.set_level) != 1
+        unsure = self.unsure(scores)
         own_model = is_cold & ~unsure & (self.of_cold is not None)
-        falls_back = pl.Series((is_cold | unsure) & ~own_model)
-        told = pl.DataFrame({"model": self._by_model(scores), "other": self._fallback(features)})
-        decision = told.select(pl.when(falls_back).then("other").otherwise("model")).to_series()
+        falls_back = (is_cold | unsure) & ~own_model
         reasons = np.where(own_model, 3, np.where(is_cold, 0, np.where(unsure, 1, 2)))
+        told = pl.DataFrame({"model": self._by_model(scores), "other": self._fallback(features)})
+        decision = told.select(pl.when(pl.Series(falls_back)).then("other").otherwise("model")).to_series()
+        if self.previous is not None and falls_back.any():
+            second = self.previous(features.filter(pl.Series(falls_back)))
+            rows = np.flatnonzero(falls_back)[second.sure]
+            theirs = is_cold[rows]
+            scores[rows[theirs]] = second.scores[second.sure][theirs]
+            decision = decision.scatter(rows, second.decisions.filter(pl.Series(second.sure)))
+            reasons[rows] = np.where(theirs, 5, 4)
+        confidence = None if self.task == "regression" else both(scores).max(axis=1)
         return pl.DataFrame(
             {
                 "score": scores.max(axis=1) if self.task == "multiclass" else scores,
                 "decision": decision,
-                "reason": _named(reasons, (COLD_START, LOW_CONFIDENCE, BY_MODEL, COLD_MODEL)),
+                "reason": _named(reasons, _REASONS),
                 "confidence": _nothing(len(scores)) if confidence is None else pl.Series(confidence, dtype=pl.Float64),
             }
         )
+
+    def sure(self, features: pl.DataFrame, scores: np.ndarray[Any, Any]) -> tuple[pl.Series, np.ndarray[Any, Any]]:
+        """The model's own decision for every row, and where it stands: bool array (rows,), False where it falls back.
+
+        Raises:
+            DataError: The evidence feature does not exist.
+        """
+        return self._by_model(scores), ~(cold(self.words, features).to_numpy() | self.unsure(scores))
+
+    def unsure(self, scores: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        """Where the policy does not trust the scores: bool array (rows,); never where a number is foretold."""
+        import numpy as np
+
+        if self.task == "regression":
+            return np.zeros(len(scores), dtype=bool)
+        unsure: np.ndarray[Any, Any] = ~(both(scores).max(axis=1) >= self.policy.min_confidence)
+        if self.policy.set_level is not None:
+            unsure = possible(scores, self.policy.set_level) != 1
+        return unsure
 
     def _by_model(self, scores: np.ndarray[Any, Any]) -> pl.Series:
         import polars as pl
@@ -104,7 +147,7 @@ class Decider:
         import polars as pl
 
         word = pl.Series([self.words.fallback], dtype=pl.String).new_from_index(0, features.height)
-        if self.words.fallback_by == "word" or self.rule is None:
+        if self.words.fallback_by != "rule" or self.rule is None:
             return word
         said = evaluated(features, self.rule, "model.rule")
         if self.task == "multiclass":

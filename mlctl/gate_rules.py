@@ -12,7 +12,7 @@ CHAMPION: Final = "champion"
 """The release that is live, as one more model of the evaluation."""
 EACH: Final = "each"
 """The word for every cohort, declared or found."""
-SHOWN: Final = ("cold_start", "low_confidence")
+SHOWN: Final = ("cold_start", "low_confidence", "fallback")
 """Groups that the evaluation makes by itself; a rule may name one of them, `each` leaves them out."""
 SHARES: Final = ("selection_share", "positive_share")
 """What groups are compared by besides metrics: who is decided `above`, and whose label is 1."""

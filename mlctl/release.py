@@ -7,7 +7,7 @@
   golden.json     some feature rows and the scores that they must get
   card.md         what it is, for people
   baseline.json   what training saw, as sketches: monitors hold every day against it
-  cold.onnx, cold.encoding.json    where who has too little evidence has a model of its own
+  cold.*, previous.*    a model of those with too little evidence, and the release before it (`mlctl/beside.py`)
   encoder-ID.onnx, encoder-ID.tokenizer.json    where texts are read by an encoder
 
 `seal` writes it whole or not at all. `open_release` uses nothing before every hash holds, the graph's operators are of
@@ -23,42 +23,25 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from mlctl import encoding, fitting, kinds, runtime, sealed, spec, validation
+from mlctl import beside, encoding, runtime, sealed, spec, validation
+from mlctl.beside import COLD_FILES, PREVIOUS_FILES, Graph, Previous
 from mlctl.decide import Decider
 from mlctl.encoding import Encoding, encode
 from mlctl.errors import IntegrityError
 from mlctl.files import canonical_json, read_json, sha256_of_file
-from mlctl.policy import Policy
 
 if TYPE_CHECKING:
     import numpy as np
     import polars as pl
 
 FILES: Final = ("model.onnx", "project.json", "encoding.json", "golden.json", "card.md")
-COLD_FILES: Final = ("cold.onnx", "cold.encoding.json")
 BASELINE: Final = "baseline.json"
-_OPTIONAL: Final = (BASELINE, *COLD_FILES)
+_OPTIONAL: Final = (BASELINE, *COLD_FILES, *PREVIOUS_FILES)
 _ENCODER_FILE: Final = re.compile(r"encoder-[0-9a-f]{16}\.(onnx|tokenizer\.json)")
 TOLERANCE: Final = 1e-6
 """How far a golden row's score may lie from the sealed one: another CPU may round the last bits differently."""
 ENCODER_TOLERANCE: Final = 1e-4
 """The same where an encoder reads texts: of its millions of products a row, another CPU rounds many differently."""
-
-
-@dataclass(frozen=True)
-class Cold:
-    """The model of entities about which too little is known."""
-
-    encoding: Encoding
-    onnx: bytes
-
-    def score(self, features: pl.DataFrame) -> np.ndarray[Any, Any]:
-        """As `Release.score`."""
-        return self._graph(encode(self.encoding, features)).astype("float64")
-
-    @cached_property
-    def _graph(self) -> runtime.Scorer:
-        return runtime.scorer(self.onnx)
 
 
 @dataclass(frozen=True)
@@ -70,7 +53,8 @@ class Release:
     project: spec.Project
     encoding: Encoding
     onnx: bytes
-    cold: Cold | None = None
+    cold: Graph | None = None
+    previous: Previous | None = None
 
     def score(self, features: pl.DataFrame) -> np.ndarray[Any, Any]:
         """P(label = 1) or the value of every row, float64 (rows,); of several classes (rows, classes).
@@ -97,12 +81,16 @@ class Release:
 
     def decider(self) -> Decider:
         """What turns this release's scores into decisions."""
-        sealed = self.manifest["decide"]
-        policy = Policy(sealed["threshold"], sealed["min_confidence"], sealed["set_level"])
-        task, rule = self.project.label.task, self.project.model.rule
-        classes = tuple(self.manifest["classes"])
-        of_cold = None if self.cold is None else self.cold.score
-        return Decider(self.project.decide, policy, task, classes, self.manifest["prior"], rule, of_cold)
+        return Decider(
+            words=self.project.decide,
+            policy=beside.policy_of(self.manifest["decide"]),
+            task=self.project.label.task,
+            classes=tuple(self.manifest["classes"]),
+            prior=self.manifest["prior"],
+            rule=self.project.model.rule,
+            of_cold=None if self.cold is None else self.cold.score,
+            previous=self.previous,
+        )
 
 
 def seal(folder: Path, contents: Mapping[str, bytes | str], about: Mapping[str, Any]) -> str:
@@ -110,8 +98,8 @@ def seal(folder: Path, contents: Mapping[str, bytes | str], about: Mapping[str, 
 
     Args:
         folder: Where it goes; what lay there is replaced file by file, the manifest last.
-        contents: The bytes or text of each of `FILES`, of `BASELINE`, of `COLD_FILES` where there is a model of the
-            cold, and of the encoders' files where there are any.
+        contents: The bytes or text of each of `FILES`, of `BASELINE`, of `COLD_FILES` and `PREVIOUS_FILES` where it
+            holds such graphs, and of the encoders' files where there are any.
         about: Lineage, signature and figures for the manifest.
 
     Returns:
@@ -158,49 +146,31 @@ def open_release(folder: Path, next_step: str) -> Release:
     learnt = encoding.read(folder / "encoding.json", next_step)
     onnx = (folder / "model.onnx").read_bytes()
     classes = len(manifest["classes"]) if project.label.task == "multiclass" else None
-    runtime.check_graph(onnx, _operators(project, manifest["model"]), learnt.width, classes)
-    cold = _cold(folder, manifest, project, classes)
-    release = Release(manifest["id"], manifest, project, learnt, onnx, cold)
+    runtime.check_graph(onnx, beside.operators(project, manifest["model"]), learnt.width, classes)
+    files, words = manifest["files"], project.decide
+    cold = beside.open_cold(folder, project, classes) if COLD_FILES[0] in files else None
+    previous = beside.open_previous(folder, words, next_step) if PREVIOUS_FILES[0] in files else None
+    release = Release(manifest["id"], manifest, project, learnt, onnx, cold, previous)
     golden = read_json(folder / "golden.json")
     rows = pl.DataFrame(golden["features"], schema={name: getattr(pl, kind) for name, kind in golden["schema"].items()})
     asked = [(release.score(rows), golden["scores"])]
     if cold is not None:
         asked.append((cold.score(rows), golden["cold_scores"]))
+    if previous is not None:
+        asked.append((previous.graph.score(rows), golden["previous_scores"]))
+    read = (one.encoding for one in (cold, previous and previous.graph) if one)
+    tolerance = ENCODER_TOLERANCE if any(one.encoders for one in (learnt, *read)) else TOLERANCE
     for answers, told in asked:
         wanted = np.asarray(told, dtype=np.float64)
         if not len(wanted) or answers.shape != wanted.shape:
             raise IntegrityError.refused(str(folder / "golden.json"), "rows and scores are not as many", next_step)
         differences = (np.abs(answers - wanted) / np.maximum(1.0, np.abs(wanted))).ravel()
         # asked this way round, because NaN is not below the limit either
-        if len(wrong := differences[~(differences <= (ENCODER_TOLERANCE if learnt.encoders else TOLERANCE))]):
+        if len(wrong := differences[~(differences <= tolerance)]):
             raise IntegrityError.refused(
                 str(folder), f"a golden row's score lies {wrong[0]:.2g} from the sealed one", next_step
             )
     return release
-
-
-def _cold(folder: Path, manifest: Mapping[str, Any], project: spec.Project, classes: int | None) -> Cold | None:
-    """The model of the cold, where the release has one, after its graph was checked.
-
-    Raises:
-        IntegrityError: The graph is not of its kind.
-    """
-    if COLD_FILES[0] not in manifest["files"] or project.decide.cold is None:
-        return None
-    learnt = encoding.read(folder / "cold.encoding.json")
-    onnx = (folder / "cold.onnx").read_bytes()
-    allowed = fitting.operators(kinds.options("models", project.decide.cold))
-    runtime.check_graph(onnx, allowed, learnt.width, classes)
-    return Cold(learnt, onnx)
-
-
-def _operators(project: spec.Project, model: str) -> frozenset[str]:
-    """The ONNX operators that the released rung may hold; only the project's own kind is calibrated."""
-    own: Any = project.model
-    if model == own.kind:
-        return fitting.operators(own)
-    ops: frozenset[str] = kinds.load("models", model).OPS
-    return ops
 
 
 def golden_rows(features: pl.DataFrame, answers: Mapping[str, np.ndarray[Any, Any]], count: int = 32) -> str:

@@ -15,13 +15,15 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
 from mlctl import dvc, git, lineage, snapshot
 from mlctl.errors import ConfigError, ExternalError, IntegrityError, Relayed
-from mlctl.files import lock, read_json, sha256_of_file
-from mlctl.release import FILES, read_manifest
+from mlctl.files import lock, read_json, sha256_of_file, write_text
+from mlctl.release import read_manifest
+from mlctl.rollout import Note, Rollout, Traffic, flag_file
 from mlctl.stages import ORDER, Tell, package
 from mlctl.workspace import DATA, STATE, Places
 
@@ -79,6 +81,7 @@ def reproduce(places: Places, folder: Path, tell: Tell) -> Reproduced:
     with held, _worktree(scratch, sha):
         tell("reproduce", f"commit {sha[:12]}, data {made_from['dataset'][:12]}, in a worktree of its own")
         _bring_data(places, scratch, made_from["dataset"])
+        _bring_champion(places, scratch, manifest.get("champion") or "")
         _run_stages(places, scratch, made_from, tell)
         return _compared(places, folder, manifest, scratch, libraries)
 
@@ -148,6 +151,28 @@ def _bring_data(places: Places, scratch: Path, version: str) -> None:
     raise IntegrityError.missing(f"the snapshot {version[:12]} of {places.name}", next_step)
 
 
+def _bring_champion(places: Places, scratch: Path, champion: str) -> None:
+    """The release that was the champion when it was evaluated, as the champion; none where there was none.
+
+    Raises:
+        IntegrityError: Neither this workspace nor DVC's cache has it.
+    """
+    (scratch / places.rollout).unlink(missing_ok=True)
+    if not champion:
+        return
+    folder = places.releases / champion
+    if folder.is_dir():
+        shutil.copytree(folder, scratch / folder, dirs_exist_ok=True)
+    elif (pointer := Path(f"{folder}.dvc")).is_file():
+        (scratch / folder.parent).mkdir(parents=True, exist_ok=True)
+        shutil.copy(pointer, scratch / pointer)
+        dvc.checkout(scratch, pointer.as_posix(), Path(".dvc/cache").resolve())
+    else:
+        raise IntegrityError.missing(f"the champion {champion}, which it was held against", "git pull and dvc pull")
+    alone = Rollout(Traffic(champion), 1, Note("mlctl reproduce", datetime.fromtimestamp(0, UTC), "as it was then"))
+    write_text(scratch / places.rollout, flag_file.text_of(places.name, alone))
+
+
 def _run_stages(places: Places, scratch: Path, made_from: Mapping[str, Any], tell: Tell) -> None:
     environment = {**os.environ, "DVC_STAGE": "reproduce"}
     if (scratch / "mlctl").is_dir():
@@ -178,8 +203,8 @@ def _compared(
 ) -> Reproduced:
     """The stages' files in the order in which they were made, then those of the release."""
     there = read_manifest(scratch / places.release, "mlctl package")
-    wanted = {**manifest["stages"], **{f"release/{name}": manifest["files"][name] for name in FILES}}
-    found = {**there["stages"], **{f"release/{name}": there["files"][name] for name in FILES}}
+    wanted = {**manifest["stages"], **{f"release/{name}": found for name, found in manifest["files"].items()}}
+    found = {**there["stages"], **{f"release/{name}": found for name, found in there["files"].items()}}
     order = [made.name for made in (*package.made(places), places.release)]
     in_order = sorted({**wanted, **found}, key=lambda name: order.index(name.partition("/")[0]))
     first = next((name for name in in_order if wanted.get(name) != found.get(name)), None)

@@ -271,6 +271,8 @@ def _task_faults(parts: Mapping[str, Any]) -> list[Fault]:
             must_fit("decide.cold.kind", "models", decide.cold["kind"])
     if decide.fallback_by == "rule" and model.rule is None:
         faults.append(Fault("decide.fallback_by", "there is no rule", hint="set model.rule"))
+    if decide.fallback_by != "word" and task == "regression" and decide.threshold is None:
+        faults.append(Fault("decide.fallback_by", "a number is not decided about", hint="set decide.threshold"))
     return faults
 
 

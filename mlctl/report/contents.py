@@ -67,10 +67,18 @@ def _decides(disk: Disk) -> dict[str, Any]:
         "classes": list((disk.features or {}).get("classes", ())),
         "above": project.decide.above,
         "below": project.decide.below,
-        "fallback": project.decide.fallback,
+        "fallback": _fallback(disk),
         "evidence": project.decide.evidence,
         **{name: policy.get(name) for name in names},
     }
+
+
+def _fallback(disk: Disk) -> str:
+    """Who decides where the model does not."""
+    decide, previous = disk.project.decide, (disk.evaluation or {}).get("previous")
+    if decide.fallback_by == "previous" and previous:
+        return f"release {previous}, which was live before, and where that is not sure either, {decide.fallback}"
+    return "what the rule says" if decide.fallback_by == "rule" else decide.fallback
 
 
 def _data(disk: Disk) -> dict[str, Any] | None:

@@ -36,7 +36,8 @@ class Quick:
         """A quick way, where there is one."""
         refuses = "refuse" in (encoding.policy.unseen, encoding.policy.missing)
         by_sql = any(encoded.form == "expression" for encoded in encoding.features)
-        by_table = decider.words.fallback_by != "word" or decider.of_cold is not None
+        by_others = decider.of_cold is not None or decider.previous is not None
+        by_table = decider.words.fallback_by == "rule" or by_others
         return None if refuses or by_sql or by_table else cls(encoding, decider)
 
     def matrix(self, rows: Sequence[Row]) -> np.ndarray[Any, Any]:

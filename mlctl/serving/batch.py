@@ -14,7 +14,7 @@ from pydantic import Field
 
 from mlctl.compute import compute, population
 from mlctl.contributions import NAME, contributions
-from mlctl.decide import COLD_MODEL, COLD_START
+from mlctl.decide import COLD_MODEL, COLD_PREVIOUS, COLD_START
 from mlctl.encoding import encode
 from mlctl.errors import DataError
 from mlctl.findings import Finding
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     import polars as pl
 
 
+_COLD: Final = (COLD_START, COLD_MODEL, COLD_PREVIOUS)
+"""Reasons of rows whose score is not the model's."""
 _NEAR: Final = 1e-3
 """Scores nearer than this share are as good as one: a broken model rounds differently from row to row."""
 
@@ -120,7 +122,7 @@ def _decided(release: Release, features: pl.DataFrame) -> pl.DataFrame:
             return decided
         why = contributions(release, matrix, options.reasons)
         # who is too new got the prior, which no feature moved, or the score of another model
-        return decided.with_columns(pl.when(~pl.col("reason").is_in([COLD_START, COLD_MODEL])).then(why).alias(NAME))
+        return decided.with_columns(pl.when(~pl.col("reason").is_in(_COLD)).then(why).alias(NAME))
 
     # loaded before the threads ask for it
     _ = release.graph
@@ -138,7 +140,7 @@ def audit(options: Options, scores: pl.DataFrame, expected: Mapping[str, Any], l
         live_rows: Rows of the generation that readers see now; None when there is none.
     """
     audit, rows = options.audit, scores.height
-    by_model = scores.filter(~scores["reason"].is_in([COLD_START, COLD_MODEL]))["score"]
+    by_model = scores.filter(~scores["reason"].is_in(_COLD))["score"]
     findings = []
 
     def limit(rule: str, passed: bool, value: str, allowed: str) -> None:

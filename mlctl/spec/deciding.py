@@ -59,8 +59,10 @@ class Decide(Record):
     fallback: str = Field(
         default="review", description="the decision where the model is not asked: a queue, or to abstain"
     )
-    fallback_by: Literal["word", "rule"] = Field(
-        default="word", description="word: the decision is `fallback`; rule: it is what model.rule says"
+    fallback_by: Literal["word", "rule", "previous"] = Field(
+        default="word",
+        description="word: the decision is `fallback`; rule: it is what model.rule says; previous: what the release "
+        "decides that was live before, which is sealed into the new one; where that is not sure either, `fallback`",
     )
 
     @model_validator(mode="after")

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from mlctl import encoding, runtime, slices
+from mlctl.beside import Previous
 from mlctl.compute import compute
 from mlctl.decide import COLD_START, LOW_CONFIDENCE
 from mlctl.errors import IntegrityError
@@ -23,6 +24,7 @@ from mlctl.spec import Project
 from mlctl.stages import Report
 from mlctl.stages._cold import cold_judged
 from mlctl.stages._judging import MIN_COHORT_ROWS, judge, judge_some, shown
+from mlctl.stages._previous import judged, of_cold, settle, unfair
 from mlctl.stages._rows import classes, ladder, part, score_column
 from mlctl.stages.features import checked_tables
 from mlctl.stages.freeze import freeze
@@ -38,7 +40,10 @@ _MOST_SLICES: Final = 5
 def evaluate(places: Places, project: Project) -> Report:
     """Writes `report.json` (everything), `scores.parquet` (test scores), the small metrics file and the plots for DVC.
 
+    Where the release before is the fallback, its files too.
+
     Raises:
+        ConfigError: The release before cannot be the fallback.
         DataError: A cohort's condition cannot be computed.
         IntegrityError: The test set or a model is missing, or not the one that was recorded.
     """
@@ -55,7 +60,9 @@ def evaluate(places: Places, project: Project) -> Report:
         name: {"condition": condition, **judge_some(project, rows, scores, member, own)}
         for name, condition, member in _groups(project, rows, scores[own])
     }
-    cohorts |= _cold(places, project, trained)
+    previous, before = settle(places, project, own)
+    cohorts |= judged(places, project, previous, (rows, scores[own]), trained)
+    cohorts |= _cold(places, project, trained, previous)
     report = {
         "format_version": "1.0",
         "task": project.label.task,
@@ -67,9 +74,11 @@ def evaluate(places: Places, project: Project) -> Report:
         "slices": _slices(project, rows, columns, scores, own),
         "ladder": trained["ladder"],
         "champion": {"release": champion.release, "not_measured": champion.why},
+        "previous": None if previous is None else previous.release,
     }
     _write(places, project, rows, scores, report)
-    return Report("evaluate", _line(project, report), report, details=_cohort_lines(project, report))
+    lines = (*_cohort_lines(project, report), *([before] if before else []))
+    return Report("evaluate", _line(project, report), report, details=lines)
 
 
 def _scores(
@@ -171,17 +180,27 @@ def _slices(
     }
 
 
-def _cold(places: Places, project: Project, trained: Mapping[str, Any]) -> dict[str, Any]:
-    """Who has too little evidence, judged by the score that they get: their own model's, or what became of such."""
+def _cold(places: Places, project: Project, trained: Mapping[str, Any], previous: Previous | None) -> dict[str, Any]:
+    """Who has too little evidence, judged by the score that they get.
+
+    It is their own model's, what became of such in the past, or, where the release before decides, that one's.
+    """
     import polars as pl
 
     if project.decide.evidence is None:
         return {}
     rows, theirs = cold_judged(places, project, trained)
-    scores = {trained["adopted"]: theirs}
     by = "a model of its own" if (trained.get("cold") or {}).get("adopted") else "the prior"
-    condition = f"{project.decide.evidence} < {project.decide.min_evidence:g}: decided without the model, by {by}"
     member = pl.Series([True], dtype=pl.Boolean).new_from_index(0, rows.height)
+    if previous is not None:
+        by += f" or release {previous.release}"
+    condition = f"{project.decide.evidence} < {project.decide.min_evidence:g}: decided without the model, by {by}"
+    if previous is not None and (why := unfair(project)) is not None:
+        told = {"rows": rows.height, "positive_share": None, "not_measured": why}
+        return {COLD_START: {"condition": condition, **told}}
+    if previous is not None and rows.height:
+        theirs = of_cold(places, project, previous, rows, theirs)
+    scores = {trained["adopted"]: theirs}
     return {COLD_START: {"condition": condition, **judge_some(project, rows, scores, member, trained["adopted"])}}
 
 

@@ -9,12 +9,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mlctl import encoding, lineage, runtime, snapshot, waivers
+from mlctl import encoding, lineage, snapshot, waivers
+from mlctl.beside import COLD_FILES, PREVIOUS_FILES, Graph, Previous, open_previous
 from mlctl.config import section_digest
-from mlctl.encoding import Encoding, encode
 from mlctl.errors import IntegrityError
 from mlctl.files import canonical_json, read_json, sha256_of_file
-from mlctl.release import BASELINE, COLD_FILES, Cold, Release, golden_rows, open_release, seal
+from mlctl.release import BASELINE, Release, golden_rows, open_release, seal
 from mlctl.spec import AROUND, Project
 from mlctl.stages import Report
 from mlctl.stages._baseline import baseline
@@ -38,24 +38,20 @@ def package(places: Places, project: Project) -> Report:
     trained = read_json(places.model / "report.json", again)
     onnx = (places.model / f"{evaluation['model']}.onnx").read_bytes()
     learnt = encoding.read(places.model / f"{evaluation['model']}.encoding.json", again)
-    has_cold = bool((trained.get("cold") or {}).get("adopted"))
-    files_of_cold = {name: (places.model / name).read_bytes() for name in COLD_FILES} if has_cold else {}
-    cold = None
-    if has_cold:
-        cold = Cold(encoding.read(places.model / COLD_FILES[1], again), files_of_cold[COLD_FILES[0]])
-    encoders = learnt.files() | (cold.encoding.files() if cold else {})
+    cold, previous, others = _others(places, project, trained, evaluation)
+    signature = _signature(project, trained, list(learnt.columns()))
+    about = {**_about(places, project, trained, evaluation), "signature": signature}
+    release = Release("", about, project, learnt, onnx, cold, previous)
     contents: dict[str, bytes | str] = {
-        **files_of_cold,
-        **{name: path.read_bytes() for name, path in encoders.items()},
+        **others,
+        **{name: path.read_bytes() for name, path in learnt.files().items()},
         "model.onnx": onnx,
         "project.json": canonical_json({key: value for key, value in project.mapping().items() if key not in AROUND}),
         "encoding.json": (places.model / f"{evaluation['model']}.encoding.json").read_text(encoding="utf-8"),
-        "golden.json": _golden(places, (learnt, onnx), cold),
+        "golden.json": _golden(places, release),
         "card.md": _card(project, evaluation, gate),
     }
-    signature = _signature(project, trained, list(learnt.columns()))
-    about = {**_about(places, project, trained, evaluation), "signature": signature}
-    contents[BASELINE] = baseline(places, Release("", about, project, learnt, onnx, cold), trained, evaluation)
+    contents[BASELINE] = baseline(places, release, trained, evaluation)
     identity = seal(places.release, contents, about)
     opened = open_release(places.release, again)
     rows = len(read_json(places.release / "golden.json")["scores"])
@@ -74,14 +70,33 @@ def made(places: Places) -> tuple[Path, ...]:
     return (places.checked, places.features, places.frozen, places.model, places.evaluation)
 
 
-def _golden(places: Places, model: tuple[Encoding, bytes], cold: Cold | None) -> str:
+def _others(
+    places: Places, project: Project, trained: Mapping[str, Any], evaluation: Mapping[str, Any]
+) -> tuple[Graph | None, Previous | None, dict[str, bytes]]:
+    """The model of the cold, the release before, and the files of both."""
+    again = f"mlctl run projects/{places.name}"
+    cold = previous = None
+    files: dict[str, Path] = {}
+    if (trained.get("cold") or {}).get("adopted"):
+        files |= {name: places.model / name for name in COLD_FILES}
+        cold = Graph(encoding.read(files[COLD_FILES[1]], again), files[COLD_FILES[0]].read_bytes())
+        files |= cold.encoding.files()
+    if evaluation["previous"] is not None:
+        files |= {name: places.evaluation / name for name in PREVIOUS_FILES}
+        previous = open_previous(places.evaluation, project.decide, again)
+        files |= previous.graph.encoding.files()
+    return cold, previous, {name: path.read_bytes() for name, path in files.items()}
+
+
+def _golden(places: Places, release: Release) -> str:
     """Test rows and the scores that the sealed graphs give them."""
     rows, columns = part(places, "test")
     features = rows.select(columns)
-    learnt, onnx = model
-    scores = {"scores": runtime.score_onnx(onnx, encode(learnt, features)).astype("float64")}
-    if cold is not None:
-        scores["cold_scores"] = cold.score(features)
+    scores = {"scores": release.score(features)}
+    if release.cold is not None:
+        scores["cold_scores"] = release.cold.score(features)
+    if release.previous is not None:
+        scores["previous_scores"] = release.previous.graph.score(features)
     return golden_rows(features, scores)
 
 
@@ -98,6 +113,7 @@ def _about(
         "lineage": made_from,
         "stages": stages,
         "model": evaluation["model"],
+        "champion": evaluation["champion"]["release"],
         "task": project.label.task,
         "classes": trained["classes"],
         "prior": trained["prior"],

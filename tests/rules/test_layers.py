@@ -39,7 +39,7 @@ tiles
 history engines outcomes sketches
 maturity
 decide comparisons monitors
-gates
+beside gates
 waivers
 release
 releases online
