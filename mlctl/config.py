@@ -42,6 +42,7 @@ GROUPS: Final = {
 _BY_TASK: Final = {
     "multiclass": {"metrics": "multiclass"},
     "regression": {"metrics": "regression", "gate": "regression"},
+    "ranking": {"model": "blend", "metrics": "ranking", "gate": "ranking", "serving": "http"},
 }
 """Presets that hold instead, by what the label's `task` is."""
 
@@ -240,7 +241,7 @@ def _chosen_presets(body: dict[str, Any], choices: Mapping[str, str], path: Path
             )
         chosen[group] = str(preset)
     label = body.get("label")
-    by_task = _BY_TASK.get(str(label.get("task")), {}) if isinstance(label, dict) else {}
+    by_task = _BY_TASK.get(_task(label), {}) if isinstance(label, dict) else {}
     for group, preset in {**GROUPS, **by_task}.items():
         own = body.get(group)
         if group in choices:
@@ -258,6 +259,10 @@ def _chosen_presets(body: dict[str, Any], choices: Mapping[str, str], path: Path
                 f"{group}={preset}", did_you_mean(preset, known) or f"{group} has: {listed(known)}"
             )
     return chosen
+
+
+def _task(label: Mapping[str, Any]) -> str:
+    return "ranking" if label.get("kind") == spec.INTERACTIONS else str(label.get("task"))
 
 
 def presets(group: str) -> list[str]:

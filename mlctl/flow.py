@@ -15,7 +15,7 @@ from mlctl.errors import EXIT_REFUSED, ConfigError, MlctlError, Relayed
 from mlctl.files import lock, read_json, without_secrets
 from mlctl.publishing import Published, publish
 from mlctl.spec import Project
-from mlctl.stages import ORDER, Report, Tell
+from mlctl.stages import ORDER, Report, Tell, recommending
 from mlctl.times import moment_text
 from mlctl.workspace import Places
 
@@ -164,7 +164,9 @@ def stage(name: str, places: Places, now: datetime) -> Report:
             changed = write_params(places, composed, now)
             return Report("compose", f"{places.params} {'written' if changed else 'unchanged'}", composed.mapping)
         project = config.read_params(places)
-        function = getattr(importlib.import_module(f"mlctl.stages.{name}"), name)
+        # what recommends has some stages of its own, and shares the others
+        own = "recommending." if project.ranks() and name in recommending.STAGES else ""
+        function = getattr(importlib.import_module(f"mlctl.stages.{own}{name}"), name)
         report: Report = function(places, project, now.date()) if name == "gate" else function(places, project)
         line.outcome = "refused" if report.refused else "done"
         return report

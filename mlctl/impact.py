@@ -52,6 +52,8 @@ def readers(project: Project, source: str, column: str) -> tuple[str, ...]:
     found += [f"features.{name}" for name in project.features if name in made]
     if project.label.source == source and (project.label.column == column or column in _roots(project.label.where)):
         found.append("label")
+    if _recommends(project, source, column):
+        found.append("items")
     if made:
         found.append("model")
     names = list(project.features)
@@ -63,6 +65,15 @@ def readers(project: Project, source: str, column: str) -> tuple[str, ...]:
     if project.decide.evidence is not None and _is_made(project.decide.evidence, made, names):
         found.append("decide")
     return tuple(found)
+
+
+def _recommends(project: Project, source: str, column: str) -> bool:
+    """Whether a recommender reads the column: who had which item, and what the items are."""
+    items = project.items
+    if items is None:
+        return False
+    of_items = source == items.source and column in (items.key, *items.text, *items.columns)
+    return of_items or (source == project.label.source and column == items.key)
 
 
 def keys_to_change(project: Project, source: str, column: str, renamed: str) -> tuple[str, ...]:

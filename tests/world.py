@@ -46,7 +46,7 @@ def make_workspace(folder: Path, project: str = PROJECT, name: str = "shop") -> 
         (ROOT / "dvc.yaml")
         .read_text()
         .replace("      - mlctl\n", "")
-        .replace("projects: [churn, support]", f"projects: [{name}]")
+        .replace("projects: [churn, support, recommend]", f"projects: [{name}]")
     )
     (folder / "dvc.yaml").write_text(stages)
     (folder / "projects" / name).mkdir(parents=True)

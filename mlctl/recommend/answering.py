@@ -357,7 +357,8 @@ def _longer(form: Form, rows: Array) -> Form:
     if isinstance(form, Popular):
         return replace(form, score=np.concatenate([form.score, np.zeros(len(rows), form.score.dtype)]))
     if isinstance(form, Vectors):
-        return replace(form, vectors=grown(form.vectors))
+        given = None if form.given is None else grown(form.given)
+        return replace(form, vectors=grown(form.vectors), given=given)
     if isinstance(form, Factors):
         return replace(form, factors=grown(form.factors))
     if isinstance(form, Weights):

@@ -155,15 +155,17 @@ class Popular:
 
 @dataclass(frozen=True)
 class Vectors:
-    """The weighted mean of the history's vectors, multiplied with each item's: a mean cosine.
+    """The weighted mean of what the items of the history give, multiplied with each item's vector.
 
     Attributes:
-        vectors: float32 (items, dimension), of length one; zero where an item has none.
+        vectors: float32 (items, dimension); zero where an item has none.
         half_life: As in `weighted`.
+        given: float32 (items, dimension), what an item of a history gives; None: its vector.
     """
 
     vectors: Array
     half_life: float | None = None
+    given: Array | None = None
 
     @property
     def items(self) -> int:
@@ -179,7 +181,7 @@ class Vectors:
         """As `Form.because`."""
         had = weighted([history], self.items, self.half_life)
         shares = had.data.reshape(-1, 1) * per_weight(had)
-        added: Array = (self.vectors[had.indices] * shares) @ self.vectors[items].T
+        added: Array = (self._given[had.indices] * shares) @ self.vectors[items].T
         return added
 
     def item_vectors(self) -> Array:
@@ -189,8 +191,12 @@ class Vectors:
     def user_vectors(self, histories: Sequence[Array]) -> Array:
         """As `Form.user_vectors`."""
         had = weighted(histories, self.items, self.half_life)
-        mean: Array = (had @ self.vectors) * per_weight(had)
+        mean: Array = (had @ self._given) * per_weight(had)
         return mean
+
+    @property
+    def _given(self) -> Array:
+        return self.vectors if self.given is None else self.given
 
 
 @dataclass(frozen=True)

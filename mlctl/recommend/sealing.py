@@ -61,24 +61,42 @@ def contents(
         {key: value for key, value in project.mapping().items() if key not in ("database", "refresh")}
     )
     files: dict[str, bytes | str] = {"project.json": project_json, "items.parquet": _bytes(items)}
+    files |= tables(model.parts, encoder)
+    told = described(model)
+    if isinstance(encoder, Lsa):
+        told["encoder"] = {"kind": "lsa", "terms": encoder.terms.model_dump(mode="json")}
+    files["model.json"] = canonical_json(told)
+    opened = Recommender("", {}, project, items, _key(project), model, encoder, stamp_of(files, model, project))
+    files["golden.json"] = canonical_json(_golden(opened, golden))
+    return files
+
+
+def tables(parts: Mapping[str, Form], encoder: Encoder | None) -> dict[str, bytes | str]:
+    """The numbers of parts, a file each, and the terms of the encoder."""
+    files: dict[str, bytes | str] = {f"{name}.parquet": _bytes(_table(form)) for name, form in parts.items()}
+    if isinstance(encoder, Lsa):
+        files["terms.parquet"] = _bytes(_terms(encoder))
+    return files
+
+
+def described(model: Blend) -> dict[str, Any]:
+    """What a blend is besides its tables, JSON-ready."""
     parts: dict[str, Any] = {}
     for name, form in model.parts.items():
         kind = next(word for word, made in _FORMS.items() if isinstance(form, made))
         numbers = {key: getattr(form, key) for key in _NUMBERS if hasattr(form, key)}
         parts[name] = {"form": kind, "items": form.items, **numbers}
-        files[f"{name}.parquet"] = _bytes(_table(form))
-    told: dict[str, Any] = {
+    return {
         "parts": parts,
         "weights": {state: dict(mixed) for state, mixed in model.weights.items()},
         "states": [list(state) for state in model.states],
     }
-    if isinstance(encoder, Lsa):
-        told["encoder"] = {"kind": "lsa", "terms": encoder.terms.model_dump(mode="json")}
-        files["terms.parquet"] = _bytes(_terms(encoder))
-    files["model.json"] = canonical_json(told)
-    opened = Recommender("", {}, project, items, _key(project), model, encoder, stamp_of(files, model, project))
-    files["golden.json"] = canonical_json(_golden(opened, golden))
-    return files
+
+
+def read_blend(folder: Path, told: Mapping[str, Any]) -> Blend:
+    """The blend that `described` told of, with its tables from a folder."""
+    parts = {name: _form(folder / f"{name}.parquet", said) for name, said in sorted(told["parts"].items())}
+    return Blend(parts, told["weights"], tuple((str(name), int(least)) for name, least in told["states"]))
 
 
 def stamp_of(files: Mapping[str, bytes | str], model: Blend, project: Project) -> Stamp:
@@ -130,11 +148,9 @@ def open_recommender(folder: Path, next_step: str) -> Recommender:
         why = str(faults[0]) if faults else "it is no release of a recommender"
         raise IntegrityError.refused(str(folder / "project.json"), why, next_step)
     told = read_json(folder / "model.json")
-    parts = {name: _form(folder / f"{name}.parquet", said) for name, said in told["parts"].items()}
-    states = tuple((str(name), int(least)) for name, least in told["states"])
-    model = Blend(parts, told["weights"], states)
+    model = read_blend(folder, told)
     items = pl.read_parquet(folder / "items.parquet")
-    if any(form.items != items.height for form in parts.values()):
+    if any(form.items != items.height for form in model.parts.values()):
         raise IntegrityError.refused(str(folder), "its parts are not of the same items", next_step)
     encoder = _encoder(folder, told)
     files = {name: (folder / name).read_bytes() for name in manifest["files"] if name.endswith(".parquet")}
@@ -209,7 +225,9 @@ def _table(form: Form) -> pl.DataFrame:
                 "weight": pl.Series(pairs.data).cast(pl.Float32),
             }
         )
-    return pl.DataFrame({"vector": _vectors(form.vectors if isinstance(form, Vectors) else _factors(form))})
+    if isinstance(form, Vectors) and form.given is not None:
+        return pl.DataFrame([_vectors("vector", form.vectors), _vectors("given", form.given)])
+    return pl.DataFrame([_vectors("vector", form.vectors if isinstance(form, Vectors) else _factors(form))])
 
 
 def _factors(form: Form) -> Array:
@@ -218,10 +236,10 @@ def _factors(form: Form) -> Array:
     return form.factors
 
 
-def _vectors(vectors: Array) -> pl.Series:
+def _vectors(name: str, vectors: Array) -> pl.Series:
     import polars as pl
 
-    return pl.Series("vector", vectors, dtype=pl.Array(pl.Float32, int(vectors.shape[1])))
+    return pl.Series(name, vectors, dtype=pl.Array(pl.Float32, int(vectors.shape[1])))
 
 
 def _form(path: Path, said: Mapping[str, Any]) -> Form:
@@ -240,7 +258,8 @@ def _form(path: Path, said: Mapping[str, Any]) -> Form:
     elif said["form"] == "factors":
         made = Factors(np.asarray(table["vector"].to_numpy()), said["alpha"], said["regularization"], said["half_life"])
     else:
-        made = Vectors(np.asarray(table["vector"].to_numpy()), said["half_life"])
+        given = np.asarray(table["given"].to_numpy()) if "given" in table.columns else None
+        made = Vectors(np.asarray(table["vector"].to_numpy()), said["half_life"], given)
     return made
 
 
@@ -248,7 +267,7 @@ def _terms(encoder: Lsa) -> pl.DataFrame:
     import polars as pl
 
     names = {"term": list(encoder.names), "rarity": list(encoder.rarity)}
-    return pl.DataFrame(names).with_columns(_vectors(encoder.vectors))
+    return pl.DataFrame(names).with_columns(_vectors("vector", encoder.vectors))
 
 
 def _encoder(folder: Path, told: Mapping[str, Any]) -> Encoder | None:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-LADDER: Final = ("popularity", "content")
+LADDER: Final = ("popularity", "content", "item_knn", "ease", "als", "blend")
 """From simple to complex: a rung must earn its place over the ones below it."""
 
 

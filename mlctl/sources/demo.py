@@ -6,8 +6,9 @@ annual contracts order rarely and come back all the same. Use it to learn and to
 data.
 
 Tables and their event times: customers (changed_at; one row a change), orders (ordered_at), items (ordered_at),
-messages (sent_at), labels (labelled_at; 0.5 to 20 days behind the message). They are fixed and already UTC: the options
-time, time_zone and time_format change nothing here.
+messages (sent_at), labels (labelled_at; 0.5 to 20 days behind the message), products (launched_at; two new ones a day,
+with texts), views (viewed_at; what people look at, by taste, crowd and fashion). They are fixed and already UTC: the
+options time, time_zone and time_format change nothing here.
 
 Troubles, as real data has them:
   re-delivered orders          three in a thousand order rows come twice
@@ -19,6 +20,8 @@ Troubles, as real data has them:
   schema change 2025-09-01     coupon is null before, and channel says app from then on
   wrong unit 2026-03-14        amount_eur of that day's store orders is in cents
   wrong labels                 one message in fifty names the wrong team
+  a program among the viewers  customer c000000 looks at products around the clock
+  withdrawn products           one view in a thousand names a product that is in no table
 """
 
 from __future__ import annotations
@@ -38,6 +41,8 @@ _TIMES: Final = {
     "items": "ordered_at",
     "messages": "sent_at",
     "labels": "labelled_at",
+    "products": "launched_at",
+    "views": "viewed_at",
 }
 
 
@@ -45,7 +50,9 @@ class Options(SourceOptions):
     """Options of the demo company."""
 
     kind: Literal["demo"] = Field(default="demo", description="demo")
-    table: Literal["customers", "orders", "items", "messages", "labels"] = Field(description="which of its tables")
+    table: Literal["customers", "orders", "items", "messages", "labels", "products", "views"] = Field(
+        description="which of its tables"
+    )
     customers: int = Field(default=20_000, ge=10, le=50_000_000, description="people signed up by 2026-11-01")
     seed: int = Field(default=7, ge=0, description="seed of the company; another seed is another company")
 
@@ -64,7 +71,7 @@ def scan(options: Options, window: Window) -> pl.LazyFrame:
     """
     import polars as pl
 
-    from mlctl.sources import _demo_messages, _demo_orders, _demo_people
+    from mlctl.sources import _demo_messages, _demo_orders, _demo_people, _demo_views
 
     makers = {
         "customers": _demo_people.customers_table,
@@ -72,6 +79,8 @@ def scan(options: Options, window: Window) -> pl.LazyFrame:
         "items": _demo_orders.items_table,
         "messages": _demo_messages.messages_table,
         "labels": _demo_messages.labels_table,
+        "products": _demo_views.products_table,
+        "views": _demo_views.views_table,
     }
     rows = makers[options.table](options.customers, options.seed, _demo_people.seconds(window.end)).lazy()
     if window.start is None:

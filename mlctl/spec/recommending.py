@@ -55,4 +55,7 @@ class Items(Record):
     seen: Literal["hide", "show"] = Field(
         default="hide", description="whether items that a user had already are shown again"
     )
+    judged_users: int = Field(
+        default=4000, ge=10, le=1_000_000, description="most users who judge; of more some are drawn by split.seed"
+    )
     states: States = Field(default_factory=States, description="who is cold, warming and warm")

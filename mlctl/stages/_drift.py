@@ -29,7 +29,7 @@ def drifted(
         after = {column: str(dtype) for column, dtype in table.schema.items()}
         for change in schema_drift.changes(before[source], after):
             readers = impact.readers(project, source, change.column)
-            needed = any(reader in ("label", "entity", "model") for reader in readers)
+            needed = any(reader in ("label", "items", "entity", "model") for reader in readers)
             accepted = change.column in after and _has_type_rule(project, source, change.column)
             severity: Severity = "fail" if change.change == "breaking" and needed and not accepted else "warn"
             value = f"{change.told}; {_read_by(readers)}"

@@ -16,6 +16,7 @@ from mlctl.gates import Verdict
 from mlctl.spec import Project
 from mlctl.stages import Report
 from mlctl.stages._gate_evidence import evidence
+from mlctl.stages.recommending._gate_evidence import of_lists
 from mlctl.workspace import Places
 
 
@@ -37,7 +38,8 @@ def gate(places: Places, project: Project, today: date) -> Report:
     identity = sha256_of_file(path)
     asked = _asked(project, identity)
     earlier = _earlier(places, asked)
-    found = evidence(places, project, evaluation, timed=not earlier)
+    measured = of_lists if project.ranks() else evidence
+    found = measured(places, project, evaluation, timed=not earlier)
     verdicts = [
         earlier.get(verdict.rule, verdict) if project.gate[verdict.rule].is_timed() else verdict
         for verdict in gates.judge(project, evaluation, found)

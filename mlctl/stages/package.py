@@ -60,7 +60,7 @@ def package(places: Places, project: Project) -> Report:
     return Report("package", line, {"release": opened.id, "bytes": size, "lineage": about["lineage"]})
 
 
-def _digests(folder: Path) -> dict[str, str]:
+def digests(folder: Path) -> dict[str, str]:
     """The hash of every file of a folder by its name, sorted."""
     return {path.name: sha256_of_file(path) for path in sorted(folder.iterdir()) if path.is_file()}
 
@@ -107,7 +107,7 @@ def _about(
     sections = ["entity", "sources", "checks", "features", "label", "split", "encoding", "model"]
     policy = read_json(places.model / "policy.json")
     made_from = lineage.of_project(places.name, taken.version if taken else "", section_digest(project, sections))
-    stages = {f"{folder.name}/{name}": found for folder in made(places) for name, found in _digests(folder).items()}
+    stages = {f"{folder.name}/{name}": found for folder in made(places) for name, found in digests(folder).items()}
     return {
         "project": places.name,
         "lineage": made_from,

@@ -38,7 +38,7 @@ def train(places: Places, project: Project) -> Report:
         DataError: The label does not vary, or a feature is of a type that no model takes.
         IntegrityError: The evaluation sets are not frozen or changed since, or an export is not equal to its model.
     """
-    _frozen(places)
+    settled(places)
     rows, columns = part(places, "train")
     known, rungs = classes(places), ladder(project)
     models, shape = {}, (0, 0)
@@ -80,8 +80,8 @@ def train(places: Places, project: Project) -> Report:
     return Report("train", line, report, details=(*_ladder_lines(project, steps, chosen), *more, *policy.lines()))
 
 
-def _frozen(places: Places) -> None:
-    """Nothing is learnt before it is settled what judges it.
+def settled(places: Places) -> None:
+    """Makes sure that nothing is learnt before it is settled what judges it.
 
     Raises:
         IntegrityError: The evaluation sets are not frozen, or are other ones.

@@ -1,0 +1,134 @@
+"""Learns every rung of a recommender's ladder, and says which one earned its place on users who were held out.
+
+Kinds learn from the events before the rehearsal, and are compared on half of the users who rehearse; the blend learns
+its weights on the other half. What is judged later has learnt from everything before the test, by the same options.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from mlctl import kinds
+from mlctl.files import sha256_of_file, write_bytes, write_json
+from mlctl.ladder import Rung, adopted
+from mlctl.recommend.blends import Blend
+from mlctl.recommend.forms import Form
+from mlctl.recommend.sealing import described, tables
+from mlctl.recommenders import Fitted, Learning, Rehearsal
+from mlctl.spec import Project
+from mlctl.stages import Report
+from mlctl.stages.recommending._cases import JUDGES, REHEARSES, Cases
+from mlctl.stages.recommending._ground import BLEND, Ground, cases_of, encoder_of, forms_of, ground
+from mlctl.stages.recommending._interactions import section_of
+from mlctl.stages.recommending._judging import climb, lists_of, shown
+from mlctl.stages.train import settled
+from mlctl.workspace import Places
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Array = np.ndarray[Any, Any]
+
+
+def train(places: Places, project: Project) -> Report:
+    """Writes the tables of every kind, `RUNG.json` for each rung, and `report.json`.
+
+    Raises:
+        DataError: There is nothing to learn from.
+        IntegrityError: The evaluation sets are not frozen or changed since.
+    """
+    settled(places)
+    own = ground(places, project)
+    _, cases = cases_of(places, "rehearsal")
+    steps = _climb(own, cases)
+    chosen = project.model.kind if project.model.adopt == "always" else adopted(steps)
+    fits = own.fits(own.before(JUDGES))
+    rungs: dict[str, Form] = {**own.rungs(fits)}
+    told: dict[str, Any] = {name: dict(fitted.told) for name, fitted in fits.items()}
+    if project.model.kind == BLEND:
+        blended = _blended(own, own.fits(own.before(REHEARSES)), fits, cases)
+        rungs[BLEND], told[BLEND] = blended.form, dict(blended.told)
+    for stale in places.model.glob("*"):
+        stale.unlink()
+    for name, data in tables(forms_of(fits), encoder_of(fits)).items():
+        write_bytes(places.model / name, data if isinstance(data, bytes) else data.encode())
+    models = {}
+    for name, rung in rungs.items():
+        if not isinstance(rung, Blend):
+            raise TypeError(f"{name} is no blend")
+        write_json(places.model / f"{name}.json", described(rung))
+        files = [places.model / f"{name}.json", *(places.model / f"{part}.parquet" for part in rung.parts)]
+        models[name] = {
+            "sha256": {path.name: sha256_of_file(path) for path in files},
+            "bytes": sum(path.stat().st_size for path in files),
+            "importance": {},
+            "told": told[name],
+        }
+    metric = next(iter(project.metrics))
+    report: dict[str, Any] = {
+        "rows": len(own.before(JUDGES).user),
+        "columns": [],
+        "classes": [],
+        "models": models,
+        "ladder": {"metric": metric, "rungs": [step.record() for step in steps]},
+        "adopted": chosen,
+        "cold": None,
+        "learning": None,
+    }
+    write_json(places.model / "report.json", report)
+    line = f"{', '.join(rungs)} on {report['rows']:,} events, {len(cases.user):,} rehearsed cases"
+    return Report("train", line, report, details=(*_ladder_lines(project, steps, chosen), *_weight_lines(told)))
+
+
+def _climb(own: Ground, cases: Cases) -> list[Rung]:
+    """Every rung, on the half of the users who rehearse by whom no weight was learnt."""
+    taught = own.before(REHEARSES)
+    fits = own.fits(taught)
+    learns = cases.user % 2 == 0
+    judges = cases.only(~learns)
+    rungs: dict[str, Form] = {**own.rungs(fits)}
+    if own.project.model.kind == BLEND:
+        rungs[BLEND] = _blended(own, fits, fits, cases.only(learns)).form
+    lists = {name: lists_of(shown(own.project, rung, judges), judges, taught) for name, rung in rungs.items()}
+    return climb(own.project, lists, judges.user)
+
+
+def _blended(own: Ground, rehearsed: Mapping[str, Fitted], fits: Mapping[str, Fitted], cases: Cases) -> Fitted:
+    """The blend of `fits`, with weights learnt on cases by kinds that had not seen them."""
+    section = section_of(own.project)
+    rehearsal = Rehearsal(
+        cases.histories, cases.relevant, forms_of(rehearsed), section.states.begins(), section.k, cases.user
+    )
+    learning = Learning(own.events, own.texts, forms_of(fits), rehearsal)
+    fitted: Fitted = kinds.load("recommenders", BLEND).fit(own.options(BLEND), learning)
+    return fitted
+
+
+def _ladder_lines(project: Project, steps: list[Rung], chosen: str) -> tuple[str, ...]:
+    """What each rung bought, and which one is taken."""
+    metric = next(iter(project.metrics))
+    lines = []
+    for step in steps:
+        value = "not defined" if step.value is None else f"{step.value:.4f}"
+        text = f"{step.name}: {metric} {value} on users held out"
+        if step.against is not None:
+            gain = "not measured"
+            if step.gain_low is not None and step.gain_high is not None:
+                gain = f"[{step.gain_low:+.4f}, {step.gain_high:+.4f}]"
+            earned = "earned its place" if step.earned else "did not earn its place"
+            text += f", gain over {step.against} {gain}: {earned}"
+        lines.append(text)
+    if project.model.adopt == "always" and chosen != adopted(steps):
+        lines.append(f"{chosen} is released all the same: model.adopt is always")
+    return tuple(lines)
+
+
+def _weight_lines(told: Mapping[str, Any]) -> tuple[str, ...]:
+    """How the blend hands over from state to state."""
+    states = told.get(BLEND, {}).get("shares", {})
+    lines = []
+    for state, mixed in states.items():
+        parts = sorted(mixed.items(), key=lambda part: -part[1])
+        lines.append(f"{state}: " + " + ".join(f"{share:.0%} {name}" for name, share in parts))
+    return tuple(lines)
