@@ -16,6 +16,7 @@ import typer
 from mlctl import __version__
 from mlctl.cli import (  # noqa: F401 - they register their commands
     alerts,
+    cost,
     data,
     history,
     index,

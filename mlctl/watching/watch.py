@@ -19,7 +19,7 @@ from datetime import date, datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
-from mlctl import freshness, kinds, outcomes, predictions, snapshot
+from mlctl import costs, freshness, kinds, outcomes, predictions, snapshot
 from mlctl.files import write_json
 from mlctl.findings import Finding
 from mlctl.monitors import Measured, Window
@@ -234,7 +234,7 @@ def _window(
 
 def _facts(places: Places, project: Project, day: date, until: datetime) -> dict[str, Any]:
     """What is known of the day beside sketches."""
-    found: dict[str, Any] = {}
+    found: dict[str, Any] = {"cost": costs.budget_facts(places, project, until)}
     taken = snapshot.read(places)
     if taken is not None and taken.as_of <= until:
         found["sources"] = freshness.freshness(places, project, until)

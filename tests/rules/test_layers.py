@@ -18,6 +18,7 @@ workspace
 quarantine
 tuned rollout
 config lineage ledger
+costs
 dvc embedded
 database views
 scores_table

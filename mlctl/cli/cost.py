@@ -1,0 +1,31 @@
+"""The command about money: cost."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from mlctl.cli._app import AsJson, Projects, app, enter_all, present
+
+
+@app.command(rich_help_panel="Look")
+def cost(
+    projects: Projects = None,
+    month: Annotated[str | None, typer.Option(help="such as 2026-11; default: this month")] = None,
+    what_if: Annotated[
+        str | None, typer.Option("--what-if", metavar="every=6h", help="what another cadence would cost")
+    ] = None,
+    json: AsJson = False,
+) -> None:
+    """What stages, runs, features and predictions cost by the prices of cost:, and what another cadence would."""
+    from mlctl import config, console, costs
+    from mlctl.console import cost as shown
+
+    every = [(places, config.compose(places).project) for places in enter_all(projects, json)]
+    if what_if:
+        answers = [costs.what_if(places, project, what_if) for places, project in every]
+        console.json_data([one.record() for one in answers]) if json else shown.cadences(answers)
+        return
+    months = [costs.monthly(places, project, month, present()) for places, project in every]
+    console.json_data([one.record() for one in months]) if json else shown.months(months)
