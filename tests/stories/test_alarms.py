@@ -45,7 +45,7 @@ def test_an_alarm_goes_out_once_and_waits_for_a_hook_that_is_down(watched: tuple
 
     first = world.mlctl(folder, "monitor", "shop")
     assert first.returncode == 9
-    assert "[ALARM] shop: 2 findings of stale" in first.stderr
+    assert "of stale, since 2026-10-31" in first.stderr
     assert "hook: [ALARM] shop" in first.stderr
     assert "not delivered: http://127.0.0.1" in first.stderr
     assert "rollback failed: the override 'rollback' cannot be applied" in first.stderr
