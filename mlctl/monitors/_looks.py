@@ -9,9 +9,12 @@ from typing import Final
 from mlctl.sketches import Shape, Sketch
 from mlctl.sketches.statistics import DEVIATION, MEAN, NULLS, OTHERS
 
-_UNITS: Final = (10.0, 100.0, 1000.0, 1e6, 60.0, 3600.0, 24.0, 2.54, 1.609344, 2.20462, 0.3048)
-_NEAR: Final = 0.15
-"""How far the logarithm of a ratio may lie from a unit's."""
+_UNITS: Final = {
+    **dict.fromkeys((10.0, 100.0, 1000.0, 1e6), 0.15),
+    **dict.fromkeys((24.0, 60.0, 3600.0), 0.08),
+    **dict.fromkeys((1.609344, 2.20462, 2.54, 3.28084), 0.03),
+}
+"""Ratios between units, and how far the logarithm of a ratio may lie from them."""
 
 
 def looks_like(what: str, sketch: Sketch, whole: Sketch, shape: Shape, found: Mapping[str, tuple[float, float]]) -> str:
@@ -44,9 +47,9 @@ def _unit(whole: Sketch, shape: Shape, found: Mapping[str, tuple[float, float]])
     grown = found[MEAN][0] / before
     if grown <= 0:
         return ""
-    for unit in _UNITS:
+    for unit, near in _UNITS.items():
         for ratio, words in ((unit, f"times {unit:g}"), (1 / unit, f"divided by {unit:g}")):
             of_spread = abs(math.log(found[DEVIATION][0] / deviation / ratio))
-            if abs(math.log(grown / ratio)) < _NEAR and of_spread < 2 * _NEAR:
+            if abs(math.log(grown / ratio)) < near and of_spread < 2 * near:
                 return f"all values look {words}: another unit?"
     return ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from mlctl.monitors._daily import Shift, number
 from mlctl.monitors._looks import looks_like
 from mlctl.sketches import Baseline, Shape, Sketch
 from mlctl.sketches.norms import Norm
-from mlctl.sketches.statistics import Scale, back, statistics
+from mlctl.sketches.statistics import HIGH, LOW, Scale, back, statistics
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,9 @@ def most_surprising(column: Column, sigma: float, min_shift: float) -> tuple[Shi
         norm = column.norms.get(what)
         if norm is not None:
             size = abs(found[what][1] - norm.expected(column.rows, column.day)[0])
-            judged.append((size >= min_shift, -norm.surprise(found[what][1], column.rows, column.day), size, what))
+            chance = norm.surprise(found[what][1], column.rows, column.day)
+            chance = max(chance, _by_luck(column, what))
+            judged.append((size >= min_shift, -chance, size, what))
     if not judged:
         return None
     matters, likely, size, what = max(judged)
@@ -83,6 +86,20 @@ def most_surprising(column: Column, sigma: float, min_shift: float) -> tuple[Shi
     value, limit = f"{what} {number(found[what][0])}", f"{number(low)} to {number(high)}"
     looks = looks_like(what, column.sketch, column.whole, column.shape, found)
     return Shift(column.name, what, min(1.0, -likely * len(found)), size, value, limit, looks), matters
+
+
+def _by_luck(column: Column, what: str) -> float:
+    """The chance that so few rows as the day's reach no farther than they do; 0 for all but extremes."""
+    shape, sketch, whole = column.shape, column.sketch, column.whole
+    if what not in (LOW, HIGH) or sketch.low is None or sketch.high is None or not whole.known:
+        return 0.0
+    if what == HIGH:
+        place = bisect.bisect_right(shape.edges, sketch.high)
+        beyond = sum(whole.bins[place + 1 :])
+    else:
+        place = bisect.bisect_right(shape.edges, sketch.low)
+        beyond = sum(whole.bins[:place])
+    return (1 - beyond / whole.known) ** sketch.known if beyond else 0.0
 
 
 def _constant(column: Column) -> tuple[Shift, bool] | None:

@@ -23,10 +23,17 @@ Tell = Callable[[str], None]
 
 
 class Logs(NamedTuple):
-    """What is written down: what was answered, and what both releases of a trial answered; None: nothing."""
+    """What is written down; None: nothing.
+
+    Attributes:
+        answers: What was answered.
+        pairs: What both releases of a trial answered.
+        inputs: What was answered and what of, until it is counted into sketches.
+    """
 
     answers: PredictionLog | None = None
     pairs: PredictionLog | None = None
+    inputs: PredictionLog | None = None
 
 
 class Answering:
@@ -44,7 +51,7 @@ class Answering:
 
     def __init__(self, name: str, options: Options, logs: Logs, measures: Measures, tell: Tell) -> None:
         self.name, self.options, self.measures = name, options, measures
-        self._log, self._tell = logs.answers, tell
+        self._log, self._inputs_log, self._tell = logs.answers, logs.inputs, tell
         self.variants = Variants()
         self.trials = Trials(self.variants, logs.pairs, measures, tell)
         self.inputs = Inputs({}, "", options.max_rows)
@@ -95,6 +102,8 @@ class Answering:
             if fills:
                 lines = [{**line, **(fill.about or {})} for line, fill in zip(lines, fills, strict=True)]
             self._log.write(lines)
+        if self._inputs_log is not None:
+            self._inputs_log.write([answer | {"inputs": row} for answer, row in zip(told, rows, strict=True)])
         return told
 
     async def _some_asked(
@@ -111,8 +120,9 @@ class Answering:
     def close(self) -> None:
         """Ends the logs, and what goes on in the background."""
         self.trials.close()
-        if self._log is not None:
-            self._log.close()
+        for log in (self._log, self._inputs_log):
+            if log is not None:
+                log.close()
 
     def _answered(self, rows: Sequence[Row], ids: Sequence[str]) -> list[dict[str, Any]]:
         """The answers to a batch."""

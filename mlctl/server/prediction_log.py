@@ -7,6 +7,7 @@ answers go on and the lost lines are counted.
 
 from __future__ import annotations
 
+import fcntl
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
@@ -20,11 +21,29 @@ SEGMENT_BYTES: Final = 64 * 2**20
 
 
 class PredictionLog:
-    """The log of one process."""
+    """The log of one process.
 
-    def __init__(self, folder: Path, now: Callable[[], datetime], lost: Callable[[int], None]) -> None:
+    Args:
+        folder: Where its segments lie.
+        now: Tells the moment.
+        lost: Hears how many lines could not be written.
+        most_bytes: A segment that is longer is followed by a new one; None: `SEGMENT_BYTES`.
+        ended: Hears of a segment that nothing is added to any more.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        now: Callable[[], datetime],
+        lost: Callable[[int], None],
+        *,
+        most_bytes: int | None = None,
+        ended: Callable[[Path], None] = lambda segment: None,
+    ) -> None:
         self._folder, self._now, self._lost = folder, now, lost
+        self._most_bytes, self._ended = most_bytes, ended
         self._descriptor: int | None = None
+        self._path = folder
         self._written = 0
         self._cut = False
 
@@ -51,15 +70,18 @@ class PredictionLog:
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
+            self._ended(self._path)
 
     def _segment(self, now: datetime) -> int:
         """The segment that is added to; a new one when there is none, or it is long."""
-        if self._descriptor is not None and self._written < SEGMENT_BYTES:
+        if self._descriptor is not None and self._written < (self._most_bytes or SEGMENT_BYTES):
             return self._descriptor
         self.close()
         self._folder.mkdir(parents=True, exist_ok=True)
-        path = self._folder / f"{now:%Y%m%dT%H%M%S%f}-{os.getpid()}.ndjson"
-        self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o666)
+        self._path = self._folder / f"{now:%Y%m%dT%H%M%S%f}-{os.getpid()}.ndjson"
+        self._descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o666)
+        # whoever reads it knows by the lock that this process still adds to it
+        fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         self._written = 0
         return self._descriptor
 

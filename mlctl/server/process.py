@@ -11,6 +11,7 @@ import gc
 import os
 import signal
 import socket
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -33,6 +34,7 @@ from mlctl.server.prediction_log import PredictionLog
 from mlctl.server.routes import described, features, open_inference, predictions
 from mlctl.server.workers import supervise
 from mlctl.serving.http import Options
+from mlctl.sketches import spool
 from mlctl.spec import Project
 from mlctl.times import moment_text
 from mlctl.workspace import Places
@@ -84,7 +86,8 @@ def serve(served: Served, now: Callable[[], datetime], tell: Callable[[str], Non
     options = limits(answerer.release.project)
     several = "PROMETHEUS_MULTIPROC_DIR" in os.environ
     measures = Measures(served.name, several)
-    logs = Logs(*(PredictionLog(folder, now, measures.lost) for folder in (served.log, served.trial)))
+    answers, pairs = (PredictionLog(folder, now, measures.lost) for folder in (served.log, served.trial))
+    logs = Logs(answers, pairs, _spooled(served, now, measures, tell))
     logs = Logs() if options.log == "none" else logs
     answering = Answering(served.name, options, logs, measures, tell)
     answering.take(answerer)
@@ -92,6 +95,28 @@ def serve(served: Served, now: Callable[[], datetime], tell: Callable[[str], Non
     groups = (predictions, features, open_inference, described)
     app = App(answering, [group.routes(answering) for group in groups], tell)
     run(served, app, lambda: _followed(answering, served, now, tell), tell)
+
+
+def _spooled(
+    served: Served, now: Callable[[], datetime], measures: Measures, tell: Callable[[str], None]
+) -> PredictionLog | None:
+    """What is counted into sketches beside the answers, segment after segment; None where only a release lies."""
+    places = served.follows
+    if places is None:
+        return None
+    find = spool.finder(places)
+
+    def fold(segment: Path) -> None:
+        try:
+            spool.fold(places, segment, find)
+        except (MlctlError, OSError) as error:
+            tell(f"{segment.name} is not counted yet, mlctl monitor will: {' '.join(str(error).split())}")
+
+    def ended(segment: Path) -> None:
+        # answers go on meanwhile; at the end of the process it is waited for
+        threading.Thread(target=fold, args=(segment,), name="sketches").start()
+
+    return PredictionLog(spool.folder(places), now, measures.lost, most_bytes=spool.SEGMENT_BYTES, ended=ended)
 
 
 def run(served: Served, app: App, watch: Callable[[], Any], tell: Callable[[str], None]) -> None:

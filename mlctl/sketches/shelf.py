@@ -9,7 +9,7 @@ Of several batches of one day the one that was scored last counts; segments add 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
@@ -54,18 +54,28 @@ def keep(places: Places, baseline: Baseline, sheet: Sheet, told: Mapping[str, An
     """
     import orjson
 
+    keep_baseline(places, baseline)
+    name = f"{told['day']}.{told['origin']}.{told['name']}.json"
+    written = record(baseline, sheet, told["release"], told["scored_at"])
+    write_bytes(places.sketches / name, orjson.dumps(written) + b"\n")
+
+
+def keep_baseline(places: Places, baseline: Baseline) -> None:
+    """Writes a baseline where it is not there yet. Raises: ExternalError: The disk."""
     kept = places.sketches / "baselines" / f"{baseline.id}.json"
     if not kept.is_file():
         write_text(kept, baseline.text())
-    record = {
+
+
+def record(baseline: Baseline, sheet: Sheet, release: str, scored_at: datetime) -> dict[str, Any]:
+    """A sheet as it lies on disk."""
+    return {
         "format_version": FORMAT,
-        "release": told["release"],
+        "release": release,
         "baseline": baseline.id,
-        "scored_at": moment_text(told["scored_at"]),
+        "scored_at": moment_text(scored_at),
         "sheet": sheet.record(),
     }
-    name = f"{told['day']}.{told['origin']}.{told['name']}.json"
-    write_bytes(places.sketches / name, orjson.dumps(record) + b"\n")
 
 
 def days(places: Places) -> list[date]:
@@ -73,8 +83,16 @@ def days(places: Places) -> list[date]:
     return sorted({date.fromisoformat(path.name[:10]) for path in places.sketches.glob("*.json")})
 
 
-def read(places: Places, first: date, last: date) -> dict[date, Watched]:
+def read(
+    places: Places, first: date, last: date, living: Mapping[date, Sequence[Mapping[str, Any]]] | None = None
+) -> dict[date, Watched]:
     """What was scored on each day of a stretch, both ends included; a day of several baselines shows the latest one.
+
+    Args:
+        places: The project's paths.
+        first: The first day.
+        last: The last day.
+        living: By day, records of sheets that are not on disk yet (`record`).
 
     Raises:
         IntegrityError: A file is damaged or of another format.
@@ -84,6 +102,9 @@ def read(places: Places, first: date, last: date) -> dict[date, Watched]:
         day, origin, _ = path.name.split(".", 2)
         if first.isoformat() <= day <= last.isoformat():
             by_day.setdefault(date.fromisoformat(day), []).append((origin, _record(path)))
+    for of_day, records in (living or {}).items():
+        if first <= of_day <= last:
+            by_day.setdefault(of_day, []).extend(("online", dict(record)) for record in records)
     return {day: _together(told) for day, told in by_day.items()}
 
 

@@ -23,7 +23,7 @@ from mlctl import costs, freshness, kinds, outcomes, predictions, snapshot
 from mlctl.files import write_json
 from mlctl.findings import Finding
 from mlctl.monitors import Measured, Window
-from mlctl.sketches import Baseline, shelf
+from mlctl.sketches import Baseline, shelf, spool
 from mlctl.spec import Project
 from mlctl.stages.features import checked_tables
 from mlctl.watching import causes
@@ -155,11 +155,12 @@ def watch(places: Places, project: Project, first: date | None, last: date | Non
         DataError: A label cannot be computed.
         ExternalError: The disk.
     """
-    known = [day for day in shelf.days(places) if day <= now.date()]
+    living = spool.fold_ended(places, spool.finder(places))
+    known = [day for day in sorted({*shelf.days(places), *living}) if day <= now.date()]
     joined = _joined(places, project, now)
     end = last or (known[-1] if known else now.date())
     begin = first or end
-    watched = shelf.read(places, begin - _MEMORY, end)
+    watched = shelf.read(places, begin - _MEMORY, end, living)
     baselines: dict[str, Baseline] = {}
     days = []
     for offset in range((end - begin).days + 1):

@@ -37,12 +37,14 @@ compute impact
 partition encoding splits calibration policy ladder shapley
 fitting dependence
 tiles
-history engines outcomes sketches
+history engines outcomes
 maturity
-decide comparisons monitors
+decide comparisons
 beside gates
 waivers
 release
+sketches
+monitors
 releases online
 ramp
 probes slices contributions
