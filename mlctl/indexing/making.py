@@ -19,6 +19,7 @@ from mlctl.index import filters, retrieval
 from mlctl.index.building import Built, Wanted, build
 from mlctl.index.filters import Filter
 from mlctl.index.recall import mean_interval
+from mlctl.index.retrieval import kept_of_neighbours, kept_of_recommendations
 from mlctl.index.search import Index as Searched
 from mlctl.index.search import Session
 from mlctl.index.table import IndexOrder
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 _WAYS: Final = 100
 """Histories and items by which the ways through the index are measured."""
+_CANDIDATES: Final = (100, 200, 400, 800, 1600, 3200, 5000)
 _OF_SERVERS: Final = {"decay", "keep", "connections", "timeout_ms", "fallback", "memory_mb"}
 """Settings that change nothing about an index."""
 
@@ -115,7 +117,8 @@ def lines(built: Built) -> list[str]:
         told.append(f"{one.filter}: {found} of {one.items:,} items, {how}{verdict}")
     for name, way in about.get("ways", {}).items():
         who = "through the index" if way["taken"] else "by the release alone"
-        told.append(f"/{name} keeps {way['kept']:.4f} [{way['low']:.4f}, {way['high']:.4f}] of the exact answer: {who}")
+        kept = f"{way['kept']:.4f} [{way['low']:.4f}, {way['high']:.4f}]"
+        told.append(f"/{name} keeps {kept} of the exact answer with {way['candidates']:,} candidates: {who}")
     if built.refused:
         told.append("refused: the search finds too little; the index that answered before goes on")
     elif not built.already:
@@ -218,19 +221,24 @@ def _ways(
         def search(asked: Any) -> list[tuple[str, float]]:
             return session.nearest(searched, asked)
 
-        allowed = ids if len(ids) < recommender.items.height else None
+        best = (k, ids if len(ids) < recommender.items.height else None)
         kept = {
-            retrieval.RECOMMEND: retrieval.kept_of_recommendations(
-                recommender, histories, (k, allowed), search, settings.candidates
-            ),
-            retrieval.SIMILAR: retrieval.kept_of_neighbours(
-                recommender, items, (k, allowed), search, settings.candidates
-            ),
+            retrieval.RECOMMEND: lambda most: kept_of_recommendations(recommender, histories, best, search, most),
+            retrieval.SIMILAR: lambda most: kept_of_neighbours(recommender, items, best, search, most),
         }
-        told = {}
-        for name, shares in kept.items():
-            mean, low, high = mean_interval(shares)
-            told[name] = {"kept": mean, "low": low, "high": high, "taken": low >= settings.recall, "asked": len(shares)}
-        return told
+        return {name: _way(shares, settings) for name, shares in kept.items()}
 
     return measured
+
+
+def _way(kept: Callable[[int], list[float]], settings: Index) -> dict[str, Any]:
+    """The fewest candidates by which enough of the exact answers comes through; the most where none are enough."""
+    told: dict[str, Any] = {}
+    for candidates in dict.fromkeys(min(few, settings.candidates) for few in _CANDIDATES):
+        shares = kept(candidates)
+        mean, low, high = mean_interval(shares)
+        told = {"kept": mean, "low": low, "high": high, "taken": low >= settings.recall, "asked": len(shares)}
+        told["candidates"] = candidates
+        if told["taken"]:
+            break
+    return told

@@ -151,9 +151,9 @@ class Recommending:
         passing = self._passes(wanted)
         recommender, by = self.recommender, "release"
         among: Sequence[str] | None = passing
-        if self._way(retrieval.SIMILAR):
+        if candidates := self._candidates(retrieval.SIMILAR):
             count = None if passing is None else len(passing)
-            asked = retrieval.asked_similar(recommender, item, k, self.index.candidates, (wanted, count))
+            asked = retrieval.asked_similar(recommender, item, k, candidates, (wanted, count))
             rows = await self._searched(asked)
             if rows is not None:
                 among, by = [found for found, _ in rows], "index"
@@ -163,18 +163,19 @@ class Recommending:
 
     async def _answered(self, query: Query) -> tuple[Answer, By]:
         recommender = self.recommender
-        if self._way(retrieval.RECOMMEND):
-            rows = await self._searched(retrieval.asked(recommender, query, self.index.candidates))
+        if candidates := self._candidates(retrieval.RECOMMEND):
+            rows = await self._searched(retrieval.asked(recommender, query, candidates))
             if rows is not None:
                 return retrieval.through_index(recommender, query, rows), "index"
         if self.searcher is not None and self.searcher.away and self.index.fallback == "popularity":
             return retrieval.by_popularity(recommender, query), "popularity"
         return retrieval.by_release(recommender, query), "release"
 
-    def _way(self, name: str) -> bool:
-        """Whether answers of this kind go through the index: it kept enough of the exact ones when it was made."""
+    def _candidates(self, name: str) -> int:
+        """How many items the index is asked for; 0: it kept too little of the exact answers when it was made."""
         found = None if self.searcher is None else self.searcher.generation
-        return found is not None and bool(found.about.get("ways", {}).get(name, {}).get("taken"))
+        way: Mapping[str, Any] = {} if found is None else found.about.get("ways", {}).get(name, {})
+        return int(way["candidates"]) if way.get("taken") else 0
 
     async def _searched(self, asked: Asked | None) -> list[tuple[str, float]] | None:
         if asked is None or self.searcher is None:

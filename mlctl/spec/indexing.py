@@ -43,7 +43,10 @@ class Index(Record):
         description="filters whose recall is measured, by name: by column a value, several values, or min and max",
     )
     candidates: int = Field(
-        default=200, ge=1, le=5000, description="items that are searched for, where the release must put them in order"
+        default=1000,
+        ge=100,
+        le=5000,
+        description="most items that are searched for, where the release must put them in order; as few as are enough",
     )
     memory_mb: int = Field(default=1024, ge=64, le=1_000_000, description="most memory of the build, in MiB")
     keep: int = Field(default=2, ge=1, le=100, description="generations of the index that are kept")
