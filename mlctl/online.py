@@ -1,6 +1,7 @@
 """The online store: everybody's latest features as one Arrow file that servers map into memory, behind one pointer.
 
   online/ID/features.arrow   Grain: one entity, sorted by key: the key as text, then the features. Time: `as_of`.
+  online/ID/digests.arrow    Grain: one entity, sorted by key: what its events were (`mlctl/moved.py`)
   online/ID/manifest.json    what it holds: moment, dataset, release, of each feature how new and how old it may be
   online/current.json        the generation that answers; replaced in one rename
 
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
     import polars as pl
 
 _POINTER: Final = "current.json"
-_FORMAT: Final = "1.0"
+_FORMAT: Final = "2.0"
+_FILES: Final = ("features.arrow", "digests.arrow")
 
 _FOREVER: Final = datetime.max.replace(tzinfo=moment("2000-01-01").tzinfo)
 
@@ -63,6 +65,8 @@ class Store:
         dataset: The version of the data that they were computed from.
         key: Name of the key's column.
         features: By column, what is known of it.
+        plan: What its features are computed by: of the same plan, moment and dataset they are the same.
+        rows: Grain: one entity, sorted by key: the key as text, then the features. Time: `as_of`.
     """
 
     id: str
@@ -70,23 +74,24 @@ class Store:
     dataset: str
     key: str
     features: Mapping[str, Served]
-    _rows: pl.DataFrame
+    plan: str
+    rows: pl.DataFrame
 
     def __len__(self) -> int:
-        return self._rows.height
+        return self.rows.height
 
     def row(self, key: str) -> dict[str, Any] | None:
         """The features of one entity by column; None when nobody knew it at `as_of`."""
-        keys, low, high = self._rows[self.key], 0, self._rows.height
+        keys, low, high = self.rows[self.key], 0, self.rows.height
         while low < high:
             middle = (low + high) // 2
             if keys[middle] < key:
                 low = middle + 1
             else:
                 high = middle
-        if low == self._rows.height or keys[low] != key:
+        if low == self.rows.height or keys[low] != key:
             return None
-        row = self._rows.row(low, named=True)
+        row = self.rows.row(low, named=True)
         del row[self.key]
         return row
 
@@ -103,7 +108,7 @@ class Store:
 
     def holds(self, schema: Mapping[str, str]) -> bool:
         """Whether every feature of a release is there, in the type that it was trained on."""
-        types = {name: str(dtype) for name, dtype in self._rows.schema.items()}
+        types = {name: str(dtype) for name, dtype in self.rows.schema.items()}
         return all(types.get(name) == kind for name, kind in schema.items())
 
     @cached_property
@@ -120,21 +125,33 @@ def current(folder: Path) -> str:
     return str(read_json(folder / _POINTER)["id"]) if (folder / _POINTER).is_file() else ""
 
 
-def write(folder: Path, identity: str, rows: pl.DataFrame, about: Mapping[str, Any], features: Sequence[Served]) -> int:
+def write(
+    folder: Path,
+    identity: str,
+    tables: tuple[pl.DataFrame, pl.DataFrame],
+    about: Mapping[str, Any],
+    features: Sequence[Served],
+) -> int:
     """Writes a generation, points at it, and removes all but it and the one before; gives its bytes.
+
+    The same content gives the same bytes, however it was put together.
 
     Args:
         folder: Where the store lies.
         identity: The generation: the same for the same content.
-        rows: Grain: one entity, sorted by key: the key as text, then the features.
-        about: `as_of`, `dataset`, `release` and `key`.
+        tables: Grain: one entity, sorted by key: the key as text, then the features; and the entities' digests.
+        about: `as_of`, `dataset`, `release`, `plan` and `key`.
         features: What is known of each feature.
 
     Raises:
         ExternalError: The disk; what answers is as it was.
     """
     before, made = current(folder), folder / identity
-    write_with(made / "features.arrow", lambda path: rows.rechunk().write_ipc(path, compression="uncompressed"))
+    rows = tables[0]
+    hashes = {}
+    for name, table in zip(_FILES, tables, strict=True):
+        write_with(made / name, _canonical(table).write_ipc)
+        hashes[name] = sha256_of_file(made / name)
     told = [
         {
             "name": served.name,
@@ -145,13 +162,45 @@ def write(folder: Path, identity: str, rows: pl.DataFrame, about: Mapping[str, A
         for served in features
     ]
     manifest = {"format_version": _FORMAT, "id": identity, "rows": rows.height, "features": told, **about}
-    sha256 = sha256_of_file(made / "features.arrow")
-    write_json(made / "manifest.json", {**manifest, "sha256": sha256})
+    write_json(made / "manifest.json", {**manifest, "files": hashes})
     write_json(folder / _POINTER, {"format_version": _FORMAT, "id": identity})
     for old in folder.iterdir():
         if old.is_dir() and old.name not in (identity, before):
             shutil.rmtree(old, ignore_errors=True)
     return (made / "features.arrow").stat().st_size
+
+
+def _canonical(table: pl.DataFrame) -> pl.DataFrame:
+    """The same table in the one form of memory that its content alone gives: texts in a row, nothing below a null."""
+    import polars as pl
+    import pyarrow as pa
+
+    columns = []
+    for column in table.rechunk():
+        if column.dtype == pl.Null:
+            columns.append(column)
+            continue
+        below_a_null: Any = "" if column.dtype == pl.String else False if column.dtype == pl.Boolean else 0
+        values = column.to_physical().fill_null(below_a_null).to_arrow(compat_level=pl.CompatLevel.oldest())
+        there = pa.array(column.is_not_null().to_numpy()).buffers()[1] if column.null_count() else None
+        again = pa.Array.from_buffers(values.type, len(column), [there, *values.buffers()[1:]])
+        columns.append(pl.Series(column.name, again).cast(column.dtype))
+    return pl.DataFrame(columns)
+
+
+def read_digests(folder: Path, store: Store) -> pl.DataFrame:
+    """What the events of a generation's entities were: `mlctl/moved.py`.
+
+    Raises:
+        IntegrityError: They are missing or damaged.
+    """
+    import polars as pl
+
+    path = folder / store.id / _FILES[1]
+    wanted, found = read_json(folder / store.id / "manifest.json")["files"][path.name], sha256_of_file(path)
+    if found != wanted:
+        raise IntegrityError.damaged(str(path), wanted, found, "mlctl materialize projects/NAME --full")
+    return pl.read_ipc(path)
 
 
 def open_store(folder: Path, next_step: str) -> Store | None:
@@ -168,9 +217,11 @@ def open_store(folder: Path, next_step: str) -> Store | None:
 
     made = folder / identity
     manifest = read_json(made / "manifest.json", next_step)
-    found = sha256_of_file(made / "features.arrow")
-    if found != manifest["sha256"]:
-        raise IntegrityError.damaged(str(made / "features.arrow"), manifest["sha256"], found, next_step)
+    found = sha256_of_file(made / _FILES[0])
+    if manifest["format_version"] != _FORMAT:
+        raise IntegrityError.refused(str(made), f"it is not of format {_FORMAT}, which this version reads", next_step)
+    if found != manifest["files"][_FILES[0]]:
+        raise IntegrityError.damaged(str(made / "features.arrow"), manifest["files"][_FILES[0]], found, next_step)
     features = {
         told["name"]: Served(
             told["name"],
@@ -183,7 +234,8 @@ def open_store(folder: Path, next_step: str) -> Store | None:
     # polars by itself would read a copy
     mapped = pa.ipc.open_file(pa.memory_map(str(made / "features.arrow"))).read_all()
     rows: Any = pl.from_arrow(mapped, rechunk=False)
-    return Store(identity, moment(manifest["as_of"]), manifest["dataset"], manifest["key"], features, rows)
+    about = (manifest["dataset"], manifest["key"], features, manifest["plan"])
+    return Store(identity, moment(manifest["as_of"]), *about, rows)
 
 
 def stamp(folder: Path) -> tuple[int, int] | None:

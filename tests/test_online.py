@@ -31,8 +31,9 @@ def written(folder: Path, identity: str = "one", when_stale: str = "fallback") -
         Served("spend", AS_OF - timedelta(hours=3), timedelta(hours=6), when_stale),
         Served("plan", AS_OF, None, "fallback"),
     ]
-    about = {"as_of": "2026-11-01", "dataset": "d", "release": "r", "key": "who"}
-    online.write(folder, identity, rows, about, features)
+    about = {"as_of": "2026-11-01", "dataset": "d", "release": "r", "key": "who", "plan": "p"}
+    digests = rows.select("who", low=pl.lit(1, pl.UInt64), high=pl.lit(2, pl.UInt64))
+    online.write(folder, identity, (rows, digests), about, features)
 
 
 def opened(folder: Path) -> online.Store:

@@ -51,6 +51,7 @@ def materialize(
     as_of: Annotated[
         str | None, typer.Option(help="features as of this moment of the snapshot; default: as of its end")
     ] = None,
+    full: Annotated[bool, typer.Option("--full", help="compute everybody, also who cannot have moved")] = False,
     json: AsJson = False,
 ) -> None:
     """Compute everybody's latest features and let servers look them up; a running server takes them at once."""
@@ -58,7 +59,7 @@ def materialize(
 
     places = enter(project, json)
     with console.progress() as tell:
-        made = materializing.materialize(places, moment_of("--as-of", as_of), tell)
+        made = materializing.materialize(places, moment_of("--as-of", as_of), full, tell)
     if json:
         console.json_data(made.record())
 

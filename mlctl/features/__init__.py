@@ -170,6 +170,8 @@ class Aggregate(Protocol):
     EXAMPLE: dict[str, object]
     EMPTY: float | None
     """The value of an entity without events in the window."""
+    READS_AS_OF: bool
+    """Whether the value moves with `as_of` though no event enters or leaves; where a kind does not say, it may."""
 
     def tile(self, options: Any, events: Events) -> dict[str, State]:
         """The states of single events, and how they are merged."""

@@ -24,6 +24,7 @@ class Options(AggregateOptions):
 
 EXAMPLE = {"kind": "count", "source": "orders", "windows": ["30d", "90d"]}
 EMPTY = 0.0
+READS_AS_OF = False
 
 
 def tile(options: Options, events: Events) -> dict[str, State]:

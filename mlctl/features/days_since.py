@@ -30,6 +30,7 @@ class Options(AggregateOptions):
 
 EXAMPLE = {"kind": "days_since", "source": "orders", "windows": ["all"], "event": "last"}
 EMPTY = None
+READS_AS_OF = True
 
 
 def tile(options: Options, events: Events) -> dict[str, State]:

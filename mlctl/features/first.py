@@ -27,6 +27,7 @@ class Options(ColumnOptions):
 
 EXAMPLE = {"kind": "first", "source": "orders", "column": "amount", "windows": ["90d"]}
 EMPTY = None
+READS_AS_OF = False
 
 
 def tile(options: Options, events: Events) -> dict[str, State]:

@@ -26,6 +26,7 @@ class Options(ColumnOptions):
 
 EXAMPLE = {"kind": "n_unique", "source": "orders", "column": "channel", "windows": ["90d"]}
 EMPTY = 0.0
+READS_AS_OF = False
 
 
 def tile(options: Options, events: Events) -> dict[str, State]:

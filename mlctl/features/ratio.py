@@ -25,6 +25,7 @@ class Options(ColumnOptions):
 
 EXAMPLE = {"kind": "ratio", "source": "orders", "column": "amount", "per": "quantity", "windows": ["90d"]}
 EMPTY = None
+READS_AS_OF = False
 
 
 def tile(options: Options, events: Events) -> dict[str, State]:

@@ -26,6 +26,7 @@ class Options(AggregateOptions):
 
 EXAMPLE = {"kind": "share", "source": "orders", "that": "channel = 'web'", "windows": ["90d"]}
 EMPTY = None
+READS_AS_OF = False
 
 
 def tile(options: Options, events: Events) -> dict[str, State]:

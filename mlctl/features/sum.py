@@ -24,6 +24,7 @@ class Options(ColumnOptions):
 
 EXAMPLE = {"kind": "sum", "source": "orders", "column": "amount", "windows": ["90d"]}
 EMPTY = 0.0
+READS_AS_OF = False
 
 
 def tile(options: Options, events: Events) -> dict[str, State]:

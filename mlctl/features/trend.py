@@ -36,6 +36,7 @@ class Options(AggregateOptions):
 
 EXAMPLE = {"kind": "trend", "source": "orders", "column": "amount", "windows": ["90d"]}
 EMPTY = 0.0
+READS_AS_OF = False
 
 
 def tile(options: Options, events: Events) -> dict[str, State]:

@@ -45,7 +45,7 @@ waivers
 release
 sketches
 monitors
-releases online
+releases online moved
 ramp
 probes slices contributions
 serving

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -182,6 +182,23 @@ def test_a_running_server_takes_the_next_generation_and_refuses_a_damaged_one(sh
         key = {"entities": {"customer_id": ["c1"]}}
 
         assert server.post("/get-online-features", key)["metadata"]["generation"] == second
+
+
+def test_who_cannot_have_moved_is_not_computed_again_and_the_files_are_those_of_a_full_computation(
+    shop: Path, tmp_path: Path
+):
+    folder = world.copy_workspace(shop, tmp_path / "workspace")
+    as_of = json.loads(world.mlctl(folder, "materialize", "shop", "--json").stdout)["as_of"]
+    day_before = (datetime.fromisoformat(as_of) - timedelta(days=1)).date().isoformat()
+    world.mlctl(folder, "materialize", "shop", "--full", "--as-of", day_before)
+
+    made = json.loads(world.mlctl(folder, "materialize", "shop", "--json").stdout)
+    files = {path.name: path.read_bytes() for path in (folder / ".mlctl/shop/online" / made["id"]).iterdir()}
+    full = json.loads(world.mlctl(folder, "materialize", "shop", "--full", "--json").stdout)
+
+    assert 0 < made["computed"] < full["computed"] / 2
+    assert full["computed"] == full["rows"]
+    assert {path.name: path.read_bytes() for path in (folder / ".mlctl/shop/online" / full["id"]).iterdir()} == files
 
 
 @pytest.mark.parametrize("words", [("--as-of", "2099-01-01"), ("--as-of", "soon")])
