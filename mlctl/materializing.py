@@ -18,7 +18,7 @@ from mlctl.compute import compute, population
 from mlctl.errors import ConfigError, DataError, IntegrityError
 from mlctl.files import canonical_json, lock, sha256_of
 from mlctl.lineage import code
-from mlctl.online import Served, Store
+from mlctl.online import Served, Store, Tables
 from mlctl.plan import AS_OF, Plan, compile_plan, narrowed
 from mlctl.release import open_release
 from mlctl.spec import Project
@@ -98,9 +98,12 @@ def materialize(places: Places, as_of: datetime | None, full: bool, tell: Tell) 
         else:
             earlier = Earlier(usable.rows, usable.as_of, online.read_digests(places.online, usable))
             rows, computed = refreshed(plan, tables, (moment, digests), earlier)
-        about_it = {"as_of": moment_text(moment), "dataset": dataset, "release": release.id, "plan": made_by}
+        about_it = {"as_of": moment_text(moment), "dataset": dataset, "release": release.id}
+        about_it |= {"plan": made_by, "key": plan.entity.key}
         served = _served(release.project, plan, tables, moment)
-        size = online.write(places.online, identity, (rows, digests), {**about_it, "key": plan.entity.key}, served)
+        size = online.write(
+            places.online, identity, Tables(rows, digests), {**about_it, "key": plan.entity.key}, served
+        )
     told = f"{rows.height:,} entities x {len(plan.names)} features as of {moment_text(moment)}"
     again = "" if usable is None else f"; {computed:,} computed anew, the others cannot have moved"
     tell("materialize", f"{told}, {size / 2**20:.1f} MiB, can be looked up (generation {identity}){again}")

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from mlctl.errors import IntegrityError
 from mlctl.files import read_json, sha256_of_file, write_json, write_with
@@ -65,7 +65,7 @@ class Store:
         dataset: The version of the data that they were computed from.
         key: Name of the key's column.
         features: By column, what is known of it.
-        plan: What its features are computed by: of the same plan, moment and dataset they are the same.
+        plan: What its features are computed by; empty where no later generation may go on from this one.
         rows: Grain: one entity, sorted by key: the key as text, then the features. Time: `as_of`.
     """
 
@@ -95,11 +95,6 @@ class Store:
         del row[self.key]
         return row
 
-    @property
-    def rows(self) -> pl.DataFrame:
-        """Everything in it. Grain: one entity, sorted by key."""
-        return self._rows
-
     def stale(self, now: datetime) -> tuple[Served, ...]:
         """The features that are too old to be used."""
         if now < self._first_end:
@@ -116,6 +111,18 @@ class Store:
         return min((served.until for served in self.features.values()), default=_FOREVER)
 
 
+class Tables(NamedTuple):
+    """What a generation holds.
+
+    Attributes:
+        rows: Grain: one entity, sorted by key: the key as text, then the features.
+        digests: What the entities' events were (`mlctl/moved.py`), where the next generation may go on from this one.
+    """
+
+    rows: pl.DataFrame
+    digests: pl.DataFrame | None = None
+
+
 def current(folder: Path) -> str:
     """The generation that answers; empty while there is none.
 
@@ -125,13 +132,7 @@ def current(folder: Path) -> str:
     return str(read_json(folder / _POINTER)["id"]) if (folder / _POINTER).is_file() else ""
 
 
-def write(
-    folder: Path,
-    identity: str,
-    tables: tuple[pl.DataFrame, pl.DataFrame],
-    about: Mapping[str, Any],
-    features: Sequence[Served],
-) -> int:
+def write(folder: Path, identity: str, tables: Tables, about: Mapping[str, Any], features: Sequence[Served]) -> int:
     """Writes a generation, points at it, and removes all but it and the one before; gives its bytes.
 
     The same content gives the same bytes, however it was put together.
@@ -139,19 +140,19 @@ def write(
     Args:
         folder: Where the store lies.
         identity: The generation: the same for the same content.
-        tables: Grain: one entity, sorted by key: the key as text, then the features; and the entities' digests.
-        about: `as_of`, `dataset`, `release`, `plan` and `key`.
+        tables: What it holds.
+        about: `as_of`, `dataset`, `release` and `key`; with digests the `plan` too.
         features: What is known of each feature.
 
     Raises:
         ExternalError: The disk; what answers is as it was.
     """
     before, made = current(folder), folder / identity
-    rows = tables[0]
     hashes = {}
     for name, table in zip(_FILES, tables, strict=True):
-        write_with(made / name, _canonical(table).write_ipc)
-        hashes[name] = sha256_of_file(made / name)
+        if table is not None:
+            write_with(made / name, _canonical(table).write_ipc)
+            hashes[name] = sha256_of_file(made / name)
     told = [
         {
             "name": served.name,
@@ -161,7 +162,7 @@ def write(
         }
         for served in features
     ]
-    manifest = {"format_version": _FORMAT, "id": identity, "rows": rows.height, "features": told, **about}
+    manifest = {"format_version": _FORMAT, "id": identity, "rows": tables.rows.height, "features": told, **about}
     write_json(made / "manifest.json", {**manifest, "files": hashes})
     write_json(folder / _POINTER, {"format_version": _FORMAT, "id": identity})
     for old in folder.iterdir():
@@ -177,7 +178,7 @@ def _canonical(table: pl.DataFrame) -> pl.DataFrame:
 
     columns = []
     for column in table.rechunk():
-        if column.dtype == pl.Null:
+        if column.dtype == pl.Null or column.dtype.is_nested():
             columns.append(column)
             continue
         below_a_null: Any = "" if column.dtype == pl.String else False if column.dtype == pl.Boolean else 0
@@ -234,7 +235,7 @@ def open_store(folder: Path, next_step: str) -> Store | None:
     # polars by itself would read a copy
     mapped = pa.ipc.open_file(pa.memory_map(str(made / "features.arrow"))).read_all()
     rows: Any = pl.from_arrow(mapped, rechunk=False)
-    about = (manifest["dataset"], manifest["key"], features, manifest["plan"])
+    about = (manifest["dataset"], manifest["key"], features, manifest.get("plan", ""))
     return Store(identity, moment(manifest["as_of"]), *about, rows)
 
 

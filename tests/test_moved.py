@@ -94,7 +94,7 @@ def later(found: dict[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
 
 def written(folder: Path, rows: pl.DataFrame, digests: pl.DataFrame) -> list[bytes]:
     about = {"as_of": "2026-11-01", "dataset": "d", "release": "r", "key": "customer", "plan": "p"}
-    online.write(folder, "one", (rows, digests), about, [])
+    online.write(folder, "one", online.Tables(rows, digests), about, [])
     return [(folder / "one" / name).read_bytes() for name in ("features.arrow", "digests.arrow", "manifest.json")]
 
 

@@ -33,7 +33,7 @@ def written(folder: Path, identity: str = "one", when_stale: str = "fallback") -
     ]
     about = {"as_of": "2026-11-01", "dataset": "d", "release": "r", "key": "who", "plan": "p"}
     digests = rows.select("who", low=pl.lit(1, pl.UInt64), high=pl.lit(2, pl.UInt64))
-    online.write(folder, identity, (rows, digests), about, features)
+    online.write(folder, identity, online.Tables(rows, digests), about, features)
 
 
 def opened(folder: Path) -> online.Store:

@@ -25,7 +25,7 @@ from mlctl.index.search import Session
 from mlctl.index.table import IndexOrder
 from mlctl.index.vectors import Catalogue
 from mlctl.indexing.ground import Ground, read_ground, sampled
-from mlctl.online import Served
+from mlctl.online import Served, Tables
 from mlctl.spec import Index
 from mlctl.stages import Tell
 from mlctl.times import moment_text
@@ -142,7 +142,7 @@ def _write_stores(places: Places, ground: Ground) -> None:
         identity = sha256_of(canonical_json([said, _digest(rows)]))[:16]
         if online.current(folder) != identity:
             served = [Served(name, ground.as_of, None, "missing") for name in rows.columns if name != key]
-            online.write(folder, identity, rows, {**about, "key": key}, served)
+            online.write(folder, identity, Tables(rows), {**about, "key": key}, served)
 
 
 def _digest(rows: pl.DataFrame) -> str:
