@@ -8,6 +8,7 @@ from mlctl import console
 from mlctl.errors import listed
 
 if TYPE_CHECKING:
+    from mlctl.watching.replay import Replay
     from mlctl.watching.watch import Report, WatchedDay
 
 _MARKS = {"alarm": "ALARM", "warn": "warn", "note": "note", "ok": "ok"}
@@ -44,3 +45,17 @@ def _day(day: WatchedDay) -> None:
 def _watched(observation: Any) -> str:
     count = len(observation.measured)
     return f"{count:,} numbers as they should be" if count else "nothing to watch"
+
+
+def replayed(found: Replay) -> None:
+    """How soon planted decays were caught, and what waiting for all labels would have taken."""
+    share, caught = f"{found.share:.0%} of the labels", [days for days in found.caught if days is not None]
+    console.data(f"planted   {share} drawn anew from {found.planted_on} on, {found.rows_a_day:,.0f} labels a day")
+    if caught:
+        middle = sorted(caught)[len(caught) // 2]
+        console.data(f"caught    in {len(caught)} of {len(found.caught)} replays, after {middle} days (median)")
+    else:
+        console.data(f"caught    in none of {len(found.caught)} replays")
+    if found.sooner is not None:
+        console.data(f"sooner    by {found.sooner} days (median) than by waiting for all labels")
+    console.data(f"false     {found.false_alarms} alarms without a decay")
