@@ -67,15 +67,20 @@ def steps(
         ("Slice", ["pairs", "at_1", "at_end", "axis_1", "step_2"], "shares"),
         ("Clip", ["numbers", "nothing", "highest_number"], "known_numbers"),
         ("Clip", ["shares", "nothing", "whole"], "known_shares"),
-        ("Gather", ["term_weights", "term_places"], "rows_of_terms"),
-        ("Unsqueeze", ["known_shares", "axis_1"], "shares_in_a_row"),
+        ("Cast", ["known_numbers"], "term_places"),
+        ("Gather", ["term_weights", "term_places"], "narrow_rows"),
+        ("Cast", ["narrow_rows"], "rows_of_terms"),
+        ("Cast", ["known_shares"], "wide_shares"),
+        ("Unsqueeze", ["wide_shares", "axis_1"], "shares_in_a_row"),
         ("MatMul", ["shares_in_a_row", "rows_of_terms"], "of_terms_in_a_row"),
-        ("Squeeze", ["of_terms_in_a_row", "axes_dropped"], "of_terms_narrow"),
+        ("Squeeze", ["of_terms_in_a_row", "axes_dropped"], "of_terms"),
     ]
-    nodes = [helper.make_node(operator, inputs, [output], output) for operator, inputs, output in named]
-    cast = helper.make_node("Cast", ["known_numbers"], ["term_places"], "term_places", to=TensorProto.INT64)
-    nodes.insert(next(place for place, node in enumerate(nodes) if node.op_type == "Gather"), cast)
-    nodes.append(helper.make_node("Cast", ["of_terms_narrow"], ["of_terms"], "of_terms", to=TensorProto.DOUBLE))
+    # summed in float64: a text may say one term a thousand times
+    to = {"term_places": {"to": TensorProto.INT64}, "rows_of_terms": {"to": TensorProto.DOUBLE}}
+    to["wide_shares"] = to["rows_of_terms"]
+    nodes = [
+        helper.make_node(operator, inputs, [output], output, **to.get(output, {})) for operator, inputs, output in named
+    ]
     numbers = {"at_0": 0, "at_1": 1, "at_tail": columns, "at_end": last, "axis_1": 1, "step_2": 2}
     constants: dict[str, Any] = {name: np.array([number], dtype=np.int64) for name, number in numbers.items()}
     constants["axes_dropped"] = np.array([1, 2] if weights.ndim == 1 else [1], dtype=np.int64)

@@ -65,6 +65,8 @@ def fit(options: Options, table: TrainingTable) -> Fitted:
     # A sum split over threads rounds differently, and the weights would depend on the machine's cores.
     with threadpool_limits(limits=1):
         estimator.fit(seen(table.matrix), table.labels, sample_weight=weights(options, table))
+    # the graph's weights of terms are float32, and the library shall predict with the same
+    estimator.coef_[:, len(table.columns) :] = estimator.coef_[:, len(table.columns) :].astype(np.float32)
     binary = table.task == "binary"
 
     def predict(matrix: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:

@@ -228,3 +228,15 @@ def test_a_text_that_is_none_is_refused():
 def test_terms_that_cannot_be_are_refused(said):
     with pytest.raises(ValueError, match=r"words|range|pieces"):
         Terms.model_validate(said)
+
+
+def test_one_term_a_thousand_times_moves_graph_and_library_alike():
+    seen, learnt = table()
+    fitted = fitting.fit(kinds.options("models", {"kind": "logistic", "c": 1000}), seen)
+    columns = len(learnt.columns())
+    rows = np.zeros((seen.terms, columns + 2000), dtype=np.float32)
+    rows[:, columns::2], rows[:, columns + 1 :: 2] = np.arange(1, seen.terms + 1)[:, None], 1 / 3
+
+    differences = np.abs(runtime.score_onnx(fitted.onnx, rows) - fitted.predict(rows))
+
+    assert differences.max() < 1e-6
