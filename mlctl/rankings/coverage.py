@@ -35,6 +35,11 @@ def measure(options: Options, lists: Lists) -> Weighed:
 
     def weighed(weight: Array) -> float:
         drawn = shown[weight > 0]
-        return len(np.unique(drawn[drawn >= 0])) / items if items and len(drawn) else float("nan")
+        if not items or not len(drawn):
+            return float("nan")
+        # a place more, which -1 falls into
+        seen = np.zeros(items + 1, bool)
+        seen[drawn] = True
+        return int(seen[:items].sum()) / items
 
     return weighed

@@ -54,8 +54,9 @@ class Blend:
         import numpy as np
 
         total = np.zeros((len(histories), self.items), np.float32)
+        states = self._states_of(histories)
         for name, form in self.parts.items():
-            weight = self._weights_of(name, histories)
+            weight = self._weights_of(name, states)
             # a part that nobody here asks for costs nothing
             asked = np.flatnonzero(weight).tolist()
             if asked:
@@ -68,7 +69,7 @@ class Blend:
 
         total = np.zeros((len(recent(history)), len(items)), np.float32)
         for name, form in self.parts.items():
-            weight = self._weights_of(name, [history])[0]
+            weight = self._weights_of(name, self._states_of([history]))[0]
             if weight:
                 total += weight * form.because(history, items)
         return total
@@ -85,10 +86,11 @@ class Blend:
         import numpy as np
 
         found = []
+        states = self._states_of(histories)
         for name, form in self.parts.items():
             theirs = form.user_vectors(histories)
             if theirs is not None:
-                found.append(theirs * self._weights_of(name, histories).reshape(-1, 1))
+                found.append(theirs * self._weights_of(name, states).reshape(-1, 1))
         return np.concatenate(found, axis=1) if found else None
 
     def has_exact_vectors(self) -> bool:
@@ -103,11 +105,13 @@ class Blend:
         mixed = sorted(self.weights[state].items(), key=lambda part: (-part[1], part[0]))
         return "+".join(name for name, weight in mixed if weight > _AMONG_EQUALS)
 
-    def _weights_of(self, name: str, histories: Sequence[Array]) -> Array:
-        """float32 (cases,): what a part weighs for each history, by its state."""
+    def _states_of(self, histories: Sequence[Array]) -> list[str]:
+        return [state_of(self.states, len(recent(history))) for history in histories]
+
+    def _weights_of(self, name: str, states: Sequence[str]) -> Array:
+        """float32 (cases,): what a part weighs in each of the states."""
         import numpy as np
 
-        states = [state_of(self.states, len(recent(history))) for history in histories]
         return np.asarray([self.weights[state].get(name, 0.0) for state in states], np.float32)
 
 

@@ -62,10 +62,8 @@ def recent(history: Array) -> Array:
     """
     import numpy as np
 
-    newest = np.asarray(history, dtype=np.int64)[::-1]
-    _, first = np.unique(newest, return_index=True)
-    kept: Array = newest[np.sort(first)][:LONGEST]
-    return kept
+    newest = np.asarray(history, dtype=np.int64)[::-1].tolist()
+    return np.asarray(list(dict.fromkeys(newest))[:LONGEST], dtype=np.int64)
 
 
 def weighted(histories: Sequence[Array], items: int, half_life: float | None) -> csr_array:

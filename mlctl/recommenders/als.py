@@ -25,7 +25,7 @@ class Options(RecommenderOptions):
     kind: Literal["als"] = Field(default="als", description="als")
     dimension: int = Field(default=64, ge=2, le=512, description="numbers of a vector")
     iterations: int = Field(default=10, ge=1, le=200, description="rounds of users, then items")
-    alpha: float = Field(default=20.0, gt=0, description="how much more an item of a user weighs than one never had")
+    alpha: float = Field(default=5.0, gt=0, description="how much more an item of a user weighs than one never had")
     regularization: float = Field(default=5.0, gt=0, description="added to the diagonal of each solution")
     most_pairs: int = Field(
         default=20_000_000, ge=1, description="pairs of user and item beyond which it refuses: take a window of them"

@@ -26,7 +26,11 @@ if TYPE_CHECKING:
 _POPULARITY: Final = "popularity"
 _STEPS: Final = (0.0, 0.03, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0, 1.5, 2.5, 5.0)
 _ROUNDS: Final = 2
+_STARTS: Final = 3
+_LEAST_GAIN: Final = 1.002
+"""By how much a step must better the gain: less is what chance gives to whoever tries many."""
 _CANDIDATES: Final = 100
+_HALF_LIFE_EVERY: Final = 2
 _RESAMPLES: Final = 500
 
 
@@ -100,7 +104,7 @@ def _half_life(options: Options, rehearsal: Rehearsal, name: str) -> float | Non
     import numpy as np
 
     form = rehearsal.parts[name]
-    cases = _cases_of(options, rehearsal, None)
+    cases = _cases_of(options, rehearsal, None)[::_HALF_LIFE_EVERY]
     if isinstance(form, Popular) or not cases:
         return None
     found = []
@@ -145,7 +149,7 @@ def _mixed(
         order = np.argsort(-total, axis=1, kind="stable")[:, : rehearsal.k]
         return _gain(np.take_along_axis(relevant, order, axis=1), counts, rehearsal.k)
 
-    weights = _ascent(sorted(parts), gains)
+    weights = _best_ascent(sorted(parts), gains)
     if not _clearly_better(gains(weights), gains({_POPULARITY: 1.0}), rehearsal.user[list(cases)]):
         return {_POPULARITY: 1.0}, {_POPULARITY: 1.0}
     whole = sum(weights.values())
@@ -156,10 +160,17 @@ def _mixed(
     return {name: float(f"{weight / most:.6g}") for name, weight in sorted(mixed.items())}, shares
 
 
-def _ascent(names: Sequence[str], gains: Any) -> dict[str, float]:
+def _best_ascent(names: Sequence[str], gains: Any) -> dict[str, float]:
+    """The best of the ascents that begin with the best parts."""
     alone = {name: float(gains({name: 1.0}).mean()) for name in names}
-    first = max(names, key=lambda name: alone[name])
-    weights, best = {first: 1.0}, alone[first]
+    firsts = sorted(names, key=lambda name: (-alone[name], name))[:_STARTS]
+    found = [_ascent(names, gains, first, alone[first]) for first in firsts]
+    best = max(gain for gain, _ in found)
+    return next(weights for gain, weights in found if gain == best)
+
+
+def _ascent(names: Sequence[str], gains: Any, first: str, best: float) -> tuple[float, dict[str, float]]:
+    weights = {first: 1.0}
     for _ in range(_ROUNDS):
         before = best
         for name in names:
@@ -168,11 +179,11 @@ def _ascent(names: Sequence[str], gains: Any) -> dict[str, float]:
             for step in _STEPS:
                 tried = {**weights, name: step}
                 gain = float(gains(tried).mean())
-                if gain > best + 1e-6:
+                if gain > best * _LEAST_GAIN:
                     weights, best = tried, gain
         if best == before:
             break
-    return weights
+    return best, weights
 
 
 def _clearly_better(own: Array, other: Array, users: Array) -> bool:

@@ -25,12 +25,12 @@ class Options(RecommenderOptions):
     """Options of EASE."""
 
     kind: Literal["ease"] = Field(default="ease", description="ease")
-    l2: float = Field(default=300.0, gt=0, description="regularisation, in users; more for fewer users")
+    l2: float = Field(default=500.0, gt=0, description="regularisation, in users; more for fewer users")
     items: int = Field(
         default=3000, ge=2, le=20_000, description="the most popular items, which have weights; others have none"
     )
     dimension: int | None = Field(
-        default=128,
+        default=256,
         ge=2,
         le=1024,
         description="numbers of the vectors whose product the weights become, so that an index can search them; null: "

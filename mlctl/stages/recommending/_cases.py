@@ -60,18 +60,32 @@ class Cases:
         """Grain: one case: user, had, history, relevant. Time: none."""
         import polars as pl
 
-        lists = {"history": self.histories, "relevant": self.relevant}
-        return pl.DataFrame({"user": self.user, "had": self.had}).with_columns(
-            [pl.Series(name, [one.tolist() for one in rows], dtype=pl.List(pl.Int32)) for name, rows in lists.items()]
-        )
+        lists = [_column("history", self.histories), _column("relevant", self.relevant)]
+        return pl.DataFrame({"user": self.user, "had": self.had}).with_columns(lists)
 
     @classmethod
     def of_table(cls, table: pl.DataFrame) -> Cases:
         """The cases that `table` told."""
-        import numpy as np
+        return cls(table["user"].to_numpy(), _arrays(table["history"]), _arrays(table["relevant"]))
 
-        lists = [tuple(np.asarray(one, dtype=np.int64) for one in table[name]) for name in ("history", "relevant")]
-        return cls(table["user"].to_numpy(), *lists)
+
+def _column(name: str, rows: tuple[Array, ...]) -> pl.Series:
+    """Arrays of different lengths as a column of lists."""
+    import numpy as np
+    import polars as pl
+    import pyarrow as pa
+
+    ends = np.cumsum([0, *(len(row) for row in rows)], dtype=np.int64)
+    flat = np.concatenate([np.zeros(0, np.int64), *rows]).astype(np.int32)
+    return pl.Series(name, pa.LargeListArray.from_arrays(pa.array(ends), pa.array(flat)))
+
+
+def _arrays(column: pl.Series) -> tuple[Array, ...]:
+    import numpy as np
+
+    ends = np.cumsum(column.list.len().to_numpy())
+    flat = column.explode(empty_as_null=False).to_numpy().astype(np.int64)
+    return tuple(np.split(flat, ends[:-1])) if len(ends) else ()
 
 
 def parts(project: Project, events: Interactions, kind: str | None = None) -> Array:

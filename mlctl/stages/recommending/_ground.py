@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from mlctl import kinds
 from mlctl.errors import IntegrityError
 from mlctl.files import read_json, sha256_of_file, write_with
+from mlctl.recommend.answering import CONTENT
 from mlctl.recommend.blends import Blend, alone
 from mlctl.recommend.encoders import Encoder
 from mlctl.recommend.forms import Form
@@ -63,7 +64,16 @@ class Ground:
         """Every kind of the ladder but the blend, or only some of them, learnt from some events."""
         learning = Learning(events, self.texts)
         names = only or [name for name in names_of(self.project) if name != BLEND]
-        return {name: kinds.load("recommenders", name).fit(self.options(name), learning) for name in names}
+        return {name: self._of_texts if name == CONTENT else self._fit(name, learning) for name in names}
+
+    def _fit(self, name: str, learning: Learning) -> Fitted:
+        fitted: Fitted = kinds.load("recommenders", name).fit(self.options(name), learning)
+        return fitted
+
+    @cached_property
+    def _of_texts(self) -> Fitted:
+        """What texts say hangs on no event, and is learnt once."""
+        return self._fit(CONTENT, Learning(self.events, self.texts))
 
     def options(self, name: str) -> Any:
         """A rung's options: the project's own, or what `model.options` says of it."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from mlctl.errors import IntegrityError
 from mlctl.files import read_json, sha256_of_file, write_json, write_text, write_with
 from mlctl.plots import plots
+from mlctl.recommend.answering import CONTENT
 from mlctl.recommend.blends import Blend
 from mlctl.recommend.sealing import read_blend
 from mlctl.releases import champion_id
@@ -90,9 +91,10 @@ def _by_lot(own: Ground, rung: Blend, name: str) -> dict[str, Any] | None:
     taught = own.events.only(part < JUDGES)
     if not len(asked.user) or not len(taught.user):
         return None
-    fits = own.fits(taught, list(rung.parts))
-    forms = forms_of(fits)
-    again = Blend({part: like(form, forms[part]) for part, form in rung.parts.items()}, rung.weights, rung.states)
+    forms = forms_of(own.fits(taught, [part for part in rung.parts if part != CONTENT]))
+    again = Blend(
+        {part: like(form, forms.get(part, form)) for part, form in rung.parts.items()}, rung.weights, rung.states
+    )
     lists = {name: lists_of(shown(own.project, again, asked), asked, taught)}
     if name != POPULARITY:
         lists[POPULARITY] = lists_of(shown(own.project, forms[POPULARITY], asked), asked, taught)
