@@ -1,4 +1,4 @@
-"""The command about who answers whom: ramp."""
+"""The commands about who answers whom: ramp, compare."""
 
 from __future__ import annotations
 
@@ -42,11 +42,20 @@ def ramp(  # noqa: PLR0913  (options of a command line are named)
 
     mlctl ramp churn --status   who answers whom, since when, by whose word
     """
-    from mlctl import console
-    from mlctl import ramp as ramping
+    from mlctl import comparing, console
     from mlctl.console import rollout as shown
+    from mlctl.ramp import Asked
 
     places = enter(project, json)
-    asked = ramping.Asked(percent, shadow, next_, status, challenger)
-    stands = ramping.ramp(places, asked, note(why))
+    stands = comparing.ramp(places, Asked(percent, shadow, next_, status, challenger), note(why))
     console.json_data(stands.record()) if json else shown.stands(stands)
+
+
+@app.command(rich_help_panel="Look")
+def compare(project: Project, json: AsJson = False) -> None:
+    """Compare champion and challenger by what became of everybody: promote, keep, or how many labels are missing."""
+    from mlctl import comparing, console
+    from mlctl.console import rollout as shown
+
+    found = comparing.compare(enter(project, json))
+    console.json_data(found.record()) if json else shown.compared(found)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mlctl import console
+from mlctl.comparing import Compared
 from mlctl.ramp import Stands
 from mlctl.times import moment_text
 
@@ -34,3 +35,37 @@ def stands(found: Stands) -> None:
             else f"{ahead}: mlctl ramp {found.project} --next"
         )
         console.stage_line("next", told)
+
+
+def compared(found: Compared) -> None:
+    """A comparison, on stdout: the loss, the guards, the verdict and what is still needed."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, padding=(0, 2), header_style="bold")
+    for heading in ("compared", "verdict", "found (at any time)", "wanted"):
+        table.add_column(heading)
+    better = found.better_by
+    told = f"better by {better.mean:+.4f} [{better.low:+.4f}, {better.high:+.4f}] of {found.labels:,} labels"
+    holds = True if better.low > found.margin else False if better.high < found.margin else None
+    table.add_row(f"loss: {found.loss}", _mark(holds), told, f"> {found.margin:g}")
+    for guard in found.guards:
+        table.add_row(guard.name, _mark(guard.holds), Text(console.printable(guard.found)), guard.limit)
+    console.on_stdout().print(f"{found.project}: challenger {found.challenger} against {found.champion}", markup=False)
+    console.on_stdout().print(table)
+    console.on_stdout().print(f"verdict: {found.verdict}: {found.why}{_missing(found)}", markup=False)
+
+
+def _mark(holds: bool | None) -> str:
+    return "not known" if holds is None else "holds" if holds else "BROKEN"
+
+
+def _missing(found: Compared) -> str:
+    if found.labels_needed == 0:
+        return ""
+    if found.labels_needed is None:
+        return (
+            f"; {found.waiting:,} outcomes are not known yet, and no number of labels will tell so small a difference"
+        )
+    days = "" if found.days_needed is None else f", in about {found.days_needed:,.0f} days"
+    return f"; about {found.labels_needed:,} labels more are needed{days}"

@@ -17,6 +17,7 @@ from mlctl.contributions import contributions
 from mlctl.decide import Decider
 from mlctl.encoding import encode
 from mlctl.errors import DataError
+from mlctl.features import fulfils
 from mlctl.files import read_json
 from mlctl.release import Release, open_release
 from mlctl.rollout.flag_file import CHAMPION
@@ -70,6 +71,19 @@ class Answerer:
     def fits(self, inputs: Inputs) -> bool:
         """Whether rows that were read so hold all its features, in their types."""
         return all(inputs.schema.get(name) == kind for name, kind in self.schema.items())
+
+    def cohorts(self, rows: Sequence[Mapping[str, Any]]) -> list[list[str]] | None:
+        """The declared cohorts that each row is in; None where none is declared.
+
+        Raises:
+            DataError: A condition cannot be computed.
+        """
+        declared = self.release.project.cohorts
+        if not declared:
+            return None
+        table = self.inputs.table(rows)
+        members = {name: fulfils(table, text, f"cohorts.{name}").to_list() for name, text in declared.items()}
+        return [[name for name in members if members[name][row]] for row in range(len(rows))]
 
     def answers_or_fallback(self, rows: Sequence[Mapping[str, Any]], tell: Callable[[str], None]) -> list[Answer]:
         """The answers to rows; where the model fails, the fallback's."""

@@ -54,11 +54,13 @@ class Pairs:
         of: What was answered first.
         beside: The other release's answers.
         seconds: What these took, of computing.
+        cohorts: The declared cohorts that each row is in.
     """
 
     of: Answered
     beside: Sequence[Answer]
     seconds: float
+    cohorts: Sequence[Sequence[str]] | None
 
 
 class Beside:
@@ -107,7 +109,8 @@ class Beside:
         for one in taken:
             started = time.thread_time()
             answers = one.other.answers_or_fallback(one.rows, self._tell)
-            found.append(Pairs(one, answers, time.thread_time() - started))
+            seconds = time.thread_time() - started
+            found.append(Pairs(one, answers, seconds, one.trial.challenger.cohorts(one.rows)))
         return found
 
     def _ended(self, asked: asyncio.Future[list[Pairs]]) -> None:

@@ -89,6 +89,7 @@ class Trials:
         if self._log is not None:
             each_s = {CHAMPION: champion_s / len(of.rows), CHALLENGER: challenger_s / len(of.rows)}
             key = self._variants.champion.release.project.entity.key
+            cohorts: Sequence[Sequence[str] | None] = pairs.cohorts or [None] * len(of.rows)
             self._log.write(
                 [
                     {
@@ -98,8 +99,11 @@ class Trials:
                         CHAMPION: {name: one[name] for name in _TOLD},
                         CHALLENGER: {name: other[name] for name in _TOLD},
                         "seconds": each_s,
+                        "cohorts": inside,
                     }
-                    for identity, row, one, other in zip(of.ids, of.rows, champion, challenger, strict=True)
+                    for identity, row, inside, one, other in zip(
+                        of.ids, of.rows, cohorts, champion, challenger, strict=True
+                    )
                 ]
             )
 
@@ -131,5 +135,7 @@ def opened(answerer: Answerer, champion: Answerer) -> str:
     if not answerer.fits(champion.inputs):
         more = sorted(set(answerer.schema.items()) - set(champion.schema.items()))
         return f"requests are read by the champion's features, and it needs {', '.join(name for name, _ in more)}"
-    answerer.answers(answerer.inputs, [answerer.inputs.row(row, "") for row in answerer.examples])
+    rows = [answerer.inputs.row(row, "") for row in answerer.examples]
+    answerer.answers(answerer.inputs, rows)
+    answerer.cohorts(rows)
     return ""

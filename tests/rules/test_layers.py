@@ -52,7 +52,7 @@ serving
 server exports sharing
 predictions
 stages
-publishing
+publishing comparing
 materializing
 indexing
 tuning reproduce parity flow backfill leakcheck freshness scaffold dictionary odcs explain doctor github gate_changes report

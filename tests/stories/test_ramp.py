@@ -187,15 +187,29 @@ def test_a_batch_is_shared_as_a_server_shares_requests_and_keeps_what_both_said(
     assert pl.read_parquet(trial.folder / SHOP / "trial" / "*.parquet")["mode"].value_counts().height == 2
 
 
-def test_a_challenger_that_must_not_score_anybody_is_sent_away_before_a_score_is_shown(trial: Trial) -> None:
+def test_a_challenger_that_must_not_score_anybody_is_sent_away_and_labels_say_so_too(trial: Trial) -> None:
     challenger = trial.challenger(shifted=True)
     trial.ramp("25")
-    done = world.mlctl(trial.folder, "score", "shop")
+    done = world.mlctl(trial.folder, "score", "shop", "--as-of", "2026-07-01")
     assert done.returncode == 0, done.stderr
     assert f"challenger {challenger} is sent away" in done.stderr
     assert world.psql(trial.folder, "select distinct release from shop_scores") == trial.champion
     stands = trial.stands()
     assert (stands.traffic.mode, stands.challenger) == ("off", challenger)
+
+    # what both said was kept; the outcomes of July are known by November
+    done = world.mlctl(trial.folder, "compare", "shop", "--json")
+    found = json.loads(done.stdout)
+    assert (found["verdict"], found["labels_needed"]) == ("keep", 0)
+    assert found["labels"] > 400
+    assert found["better_by"]["high"] < 0
+    table = world.mlctl(trial.folder, "compare", "shop").stdout
+    assert "verdict: keep: its loss is not lower" in table
+    trial.ramp("1")
+    back = trial.ramp("--next")
+    assert (back["percent"], back["mode"]) == (0, "off")
+    assert back["why"].startswith("sent away: ")
+    assert back["evidence"]["verdict"] == "keep"
 
 
 def test_a_ramp_says_what_it_cannot_do(trial: Trial) -> None:
