@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from mlctl.sketches import Shape, Sketch
-from mlctl.sketches.statistics import DEVIATION, MEAN, NULLS, OTHERS
+from mlctl.sketches.statistics import DEVIATION, HIGH, MEAN, NULLS, OTHERS
 
 _UNITS: Final = {
     **dict.fromkeys((10.0, 100.0, 1000.0, 1e6), 0.15),
@@ -15,6 +15,10 @@ _UNITS: Final = {
     **dict.fromkeys((1.609344, 2.20462, 2.54, 3.28084), 0.03),
 }
 """Ratios between units, and how far the logarithm of a ratio may lie from them."""
+
+
+_FAR: Final = 5.0
+"""A largest value that is so many times training's comes from no tail."""
 
 
 def looks_like(what: str, sketch: Sketch, whole: Sketch, shape: Shape, found: Mapping[str, tuple[float, float]]) -> str:
@@ -52,4 +56,5 @@ def _unit(whole: Sketch, shape: Shape, found: Mapping[str, tuple[float, float]])
             of_spread = abs(math.log(found[DEVIATION][0] / deviation / ratio))
             if abs(math.log(grown / ratio)) < near and of_spread < 2 * near:
                 return f"all values look {words}: another unit?"
-    return ""
+    farther = found[HIGH][0] / whole.high if HIGH in found and whole.high else 0.0
+    return f"the largest value is {farther:,.0f} times training's: some rows in another unit?" if farther > _FAR else ""

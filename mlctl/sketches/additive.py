@@ -81,8 +81,8 @@ class Additive:
         solved = _solve(members[known], width, np.stack([values[known] for values in targets.values()]))
         outputs: dict[str, dict[str, list[float]]] = {}
         for place, output in enumerate(targets):
-            outputs[output] = {name: solved[0][place][places[name]].tolist() for name in names}
-        return cls(outputs, dict(zip(targets, solved[1].tolist(), strict=True)))
+            outputs[output] = {name: _rounded(solved[0][place][places[name]]) for name in names}
+        return cls(outputs, dict(zip(targets, _rounded(solved[1]), strict=True)))
 
     def split(self, output: str, sheet: Sheet, whole: Sheet, shapes: Mapping[str, Shape]) -> Split:
         """How far one output of a sheet lies from the training rows', and what of it the inputs foretell."""
@@ -106,6 +106,11 @@ class Additive:
     def of_record(cls, told: Mapping[str, Any]) -> Additive:
         """What `record` gave."""
         return cls(told["outputs"], told["r2"])
+
+
+def _rounded(values: np.ndarray[Any, Any]) -> list[float]:
+    """Nine digits, which the order of sums does not change."""
+    return [float(f"{value:.9g}") for value in values.tolist()]
 
 
 def level(output: str, sheet: Sheet, shapes: Mapping[str, Shape]) -> float:

@@ -1,0 +1,105 @@
+"""What is caught, how soon, and how seldom nothing is taken for something: pytest -m scale tests/scale/test_drift_proof.py -s.
+
+Small versions of these run in the suite: tests/contracts/test_monitors.py and tests/stories/test_monitor.py.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import timedelta
+
+import numpy as np
+import polars as pl
+import pytest
+
+from mlctl import kinds, sketches
+from mlctl.watching.replay import replayed
+from tests import drift, late_labels
+
+pytestmark = pytest.mark.scale
+
+REPLAYS = 200
+A_DAY = 500
+OF_INPUTS = ["three_sigma", "psi", "ks", "jensen_shannon", "wasserstein", "chi_square"]
+
+
+def test_planted_faults_are_caught_on_their_day_in_every_replay() -> None:
+    caught: Counter[str] = Counter()
+    crept: list[int] = []
+    for replay in range(REPLAYS):
+        # another training period every tenth time
+        if replay % 10 == 0:
+            known = drift.baseline(replay, A_DAY, observed=replay % 20 == 0)
+        draw = np.random.default_rng([replay, 3])
+        day = drift.FIRST + timedelta(days=28 + replay % 7)
+        for name, (plant, where) in drift.PLANTED.items():
+            table = plant(drift.rows(draw, A_DAY), draw)
+            caught[name] += bool(drift.alarms(drift.observed("three_sigma", known, day, table), where))
+        for passed in range(1, 20):
+            table = drift.crept(drift.rows(draw, A_DAY), passed)
+            if drift.alarms(drift.observed("three_sigma", known, day + timedelta(days=7 * passed), table), "f00"):
+                break
+        crept.append(passed)
+    print({**caught, "slow drift, days": f"{np.mean(crept):.1f}, at most {max(crept)}"})
+
+    assert dict(caught) == dict.fromkeys(drift.PLANTED, REPLAYS)
+    # 0.1 a day of a feature whose rows have a deviation of 2: a twentieth of it
+    assert max(crept) <= 10
+
+
+@pytest.mark.parametrize("kind", OF_INPUTS)
+@pytest.mark.parametrize("observed", [True, False])
+def test_ten_thousand_stationary_days_of_features_hardly_alarm(kind: str, observed: bool) -> None:
+    alarms = days = 0
+    for seed in range(4):
+        known = drift.baseline(seed, A_DAY, observed=observed, features=50)
+        for step in range(50):
+            day = drift.FIRST + timedelta(days=28 + step)
+            weekend = observed and day.weekday() >= 5
+            table = drift.rows(np.random.default_rng([seed, step, 4]), A_DAY, 50, weekend)
+            found = drift.alarms(drift.observed(kind, known, day, table))
+            alarms, days = alarms + len(found), days + bool(found)
+    print(f"{kind}, {'observed' if observed else 'drawn'} days: {alarms} of 10,000 feature-days, {days} of 200 days")
+
+    assert alarms <= 50
+
+
+def test_every_monitor_is_silent_on_shuffled_days() -> None:
+    draw = np.random.default_rng(11)
+    loud: Counter[str] = Counter()
+    for world in range(5):
+        table = drift.rows(np.random.default_rng([world, 5]), 60 * A_DAY)
+        parts = [table[place] for place in np.array_split(draw.permutation(table.height), 60)]
+        days = {drift.FIRST + timedelta(days=place): part for place, part in enumerate(parts)}
+        taught = dict(list(days.items())[:28])
+        known = sketches.learn(pl.concat(taught.values()), taught, sketches.Learnt({}, (), {"large": "f01 > 1"}, {}))
+        for day, part in list(days.items())[28:]:
+            for kind in [*OF_INPUTS, "prediction", "fallback"]:
+                loud[kind] += bool(drift.alarms(drift.observed(kind, known, day, part)))
+    print("days with an alarm, of 160:", dict(loud))
+
+    assert sum(loud.values()) <= 2
+
+
+def test_a_decay_is_caught_long_before_all_labels_are_in() -> None:
+    known, options = late_labels.baseline(), kinds.options("monitors", {"kind": "performance"})
+    for early in (False, True):
+        found = replayed(late_labels.past(2, positives_early=early), known, options, repeats=20)
+        middle = sorted(days or 0 for days in found.caught)[10]
+        waited = sorted(days or 0 for days in found.waited)[10]
+        print(f"positives early {early}: caught after {middle} days, waiting {waited}; false {found.false_alarms}")
+        assert found.proved
+        assert found.sooner is not None and found.sooner >= 20
+
+
+def test_labels_that_come_late_and_do_not_decay_are_quiet() -> None:
+    known, options = late_labels.baseline(), kinds.options("monitors", {"kind": "performance"})
+    kind, loud = kinds.load("monitors", "performance"), 0
+    for seed in range(20):
+        rows = late_labels.past(seed + 50, positives_early=True)
+        for step in range(20, 120, 5):
+            end = late_labels.FIRST + timedelta(days=step)
+            loud += bool(drift.alarms(kind.observe(options, late_labels.window(rows, end), known)))
+    print(f"{loud} of 400 judged days without a decay alarmed")
+
+    assert loud <= 2
