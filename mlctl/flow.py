@@ -87,18 +87,39 @@ def run(places: Places, overrides: Sequence[str], now: datetime, tell: Tell) -> 
         if not changes and composed.project.serving.kind == "batch":
             _reach_database(composed.project)
         # where to publish is no part of what is made: such overrides are not written down
-        write_params(places, config.compose(places) if overrides and not changes else composed, now)
-        if dvc.enlist(places.name):
-            tell("compose", f"added {places.name} to the projects in dvc.yaml")
-        _ingest(places, composed.project, None, now, tell)
-        done = _reproduce(places, "check" if changes else None, tell)
-        refused = done.exit_code == EXIT_REFUSED and done.failed == "gate"
-        if done.exit_code and not refused:
-            raise _failure(places, done)
+        written = config.compose(places) if overrides and not changes else composed
+        done, refused = _made(places, written, "check" if changes else None, now, tell)
         # a project that answers over HTTP has nothing to publish: its release is what is served
         ready = not refused and not changes and composed.project.serving.kind == "batch"
         published = publish(places, composed.project, now, tell) if ready else None
         return _told(places, tuple(changes), done, published, started)
+
+
+def make(places: Places, now: datetime, tell: Tell) -> Run:
+    """Brings a project's release up to date and leaves to others whom it answers: nothing is published.
+
+    Raises:
+        MlctlError: As `run`.
+    """
+    started = time.monotonic()
+    with lock(places.lock, f"projects/{places.name}"), ledger.of_run(places, now):
+        done, _ = _made(places, config.compose(places), None, now, tell)
+        return _told(places, (), done, None, started)
+
+
+def _made(
+    places: Places, composed: config.Composed, downstream_of: str | None, now: datetime, tell: Tell
+) -> tuple[dvc.Reproduction, bool]:
+    """What was done to bring the stages up to date, and whether the gate refused."""
+    write_params(places, composed, now)
+    if dvc.enlist(places.name):
+        tell("compose", f"added {places.name} to the projects in dvc.yaml")
+    _ingest(places, composed.project, None, now, tell)
+    done = _reproduce(places, downstream_of, tell)
+    refused = done.exit_code == EXIT_REFUSED and done.failed == "gate"
+    if done.exit_code and not refused:
+        raise _failure(places, done)
+    return done, refused
 
 
 def sweep(places: Places, overrides: Sequence[str], now: datetime, tell: Tell) -> list[Run]:

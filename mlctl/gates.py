@@ -23,6 +23,7 @@ __all__ = ["EVERYBODY", "TIMED", "Evidence", "Verdict", "judge", "opens"]
 
 EVERYBODY: Final = "everybody"
 _UNDEFINED: Final = "not measured: it is not defined on these rows"
+_ITSELF: Final = "it is the champion itself"
 
 
 @dataclass(frozen=True)
@@ -111,9 +112,9 @@ def _of_group(name: str, rule: Rule, evaluation: Mapping[str, Any]) -> Verdict:
 
 
 def _against(blank: Verdict, rule: Rule, part: Mapping[str, Any], evaluation: Mapping[str, Any]) -> Verdict:
-    if _no_champion(rule, evaluation):
-        told = "there is no champion yet"
-        return replace(blank, passed=rule.first == "pass", found=told if rule.first == "pass" else f"refused: {told}")
+    if told := _nobody_to_beat(rule, evaluation):
+        passed = rule.first == "pass" or told == _ITSELF
+        return replace(blank, passed=passed, found=told if passed else f"refused: {told}")
     low, high = _difference(part, rule)
     if low is None or high is None:
         return replace(blank, found=f"not measured against {rule.better_than}")
@@ -123,11 +124,16 @@ def _against(blank: Verdict, rule: Rule, part: Mapping[str, Any], evaluation: Ma
     return replace(blank, passed=passed, found=f"difference [{low:+.4f}, {high:+.4f}]")
 
 
-def _no_champion(rule: Rule, evaluation: Mapping[str, Any]) -> bool:
-    """Whether the evaluation knows of no champion at all; one that it could not judge is not measured instead."""
+def _nobody_to_beat(rule: Rule, evaluation: Mapping[str, Any]) -> str:
+    """Why a rule about the champion asks nothing; empty where it asks, also of a champion that could not be judged."""
+    if rule.better_than != CHAMPION:
+        return ""
+    told = evaluation.get(CHAMPION, {})
+    if told.get("itself"):
+        return _ITSELF
     parts = [evaluation[EVERYBODY], *_groups(evaluation).values()]
     seen = any(CHAMPION in part.get("models", {}) for part in parts)
-    return rule.better_than == CHAMPION and not seen and not evaluation.get(CHAMPION, {}).get("release")
+    return "" if seen or told.get("release") else "there is no champion yet"
 
 
 def _each(project: Project, evaluation: Mapping[str, Any]) -> dict[str, Any]:
@@ -178,7 +184,8 @@ def _tests_of(
     limits += [(rule.max, "lower")] if rule.max is not None else []
     tests = [chance_of_worse(value, low, high, limit, better) for limit, better in limits]
     told = _shown(value, low, high)
-    if rule.better_than is not None and not _no_champion(rule, evaluation):
+    unopposed = _nobody_to_beat(rule, evaluation)
+    if rule.better_than is not None and not unopposed:
         other = _number(part["models"].get(rule.better_than, {}).get(rule.metric, {}).get("value"))
         low, high = _difference(part, rule)
         if other is None or low is None or high is None:
@@ -187,9 +194,9 @@ def _tests_of(
         limit = -(rule.margin or 0.0) if better == "higher" else (rule.margin or 0.0)
         tests.append(chance_of_worse(value - other, low, high, limit, better))
         told += f", difference [{low:+.4f}, {high:+.4f}]"
-    elif rule.better_than is not None:
-        told += ", there is no champion yet"
-        return replace(blank, passed=rule.first == "pass", found=told), tests
+    elif unopposed:
+        passed = rule.first == "pass" or unopposed == _ITSELF
+        return replace(blank, passed=passed, found=f"{told}, {unopposed}"), tests
     return replace(blank, passed=True, found=told), tests
 
 

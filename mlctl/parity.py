@@ -15,6 +15,7 @@ from itertools import chain
 from typing import Any, Final
 
 from mlctl import online, releases, snapshot
+from mlctl.errors import IntegrityError
 from mlctl.materializing import features_at
 from mlctl.plan import compile_plan
 from mlctl.server import prediction_log
@@ -101,6 +102,27 @@ def parity(places: Places, tell: Tell) -> Parity:
     for sentence in told(outcome):
         tell("parity", sentence)
     return outcome
+
+
+def of_golden_rows(places: Places) -> str:
+    """Asks the sealed release for its golden rows one by one, as a server does, and all at once, as a batch does.
+
+    Returns:
+        What was found, in a sentence.
+
+    Raises:
+        IntegrityError: The release is damaged, or an answer differs in a bit.
+    """
+    again = f"mlctl run projects/{places.name}"
+    answerer = Answerer.open(places.release, again)
+    inputs = Inputs(answerer.schema, answerer.release.project.entity.key, 1)
+    table = inputs.table(list(answerer.examples))
+    for row, together in zip(answerer.examples, answerer.release.decide(table).to_dicts(), strict=True):
+        alone = answerer.answers(inputs, [row])[0]
+        if differing := [name for name in _COMPARED if alone[name] != together[name]]:
+            said = " and in a batch ".join(repr(answer[differing[0]]) for answer in (alone, together))
+            raise IntegrityError.refused(str(places.release), f"{differing[0]} of a golden row is alone {said}", again)
+    return f"{len(answerer.examples)} golden rows, one by one as over HTTP and together as in a batch: the same bits"
 
 
 def told(outcome: Parity) -> list[str]:

@@ -9,9 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
 from mlctl import alarms, config, releases, rollout
-from mlctl.errors import ConfigError, ConflictError, listed
-from mlctl.files import lock
-from mlctl.release import open_release
+from mlctl.errors import ConfigError, ConflictError
 from mlctl.rollout import Note, Rollout, Traffic
 from mlctl.rollout.ramping import Next, next_step
 from mlctl.workspace import Places
@@ -87,7 +85,7 @@ def advance(places: Places, found: Rollout, note: Note) -> Rollout:
         ConfigError: There is nothing to try.
         IntegrityError, ConflictError, ExternalError: As `to`.
     """
-    started = found if found.challenger else replace(found, traffic=_tried(places, found, ""))
+    started = found if found.challenger else replace(found, traffic=_tried(places, found, "", note))
     step = _next(places, started, note)
     if not step.due or step.percent is None:
         return found
@@ -109,7 +107,7 @@ def to(places: Places, percent: float, note: Note, challenger: str = "") -> Roll
         places: The project's paths.
         percent: 0 to 100, by 0.001.
         note: By whose word, when and why.
-        challenger: `sealed`, or the id of a kept release, or its beginning; empty: the one there is, else the sealed.
+        challenger: `sealed`, or the number or id of a kept release; empty: the one there is, else the sealed.
 
     Raises:
         ConfigError: It is no share, or there is nothing to try.
@@ -124,14 +122,14 @@ def to(places: Places, percent: float, note: Note, challenger: str = "") -> Roll
         raise ConfigError.bad_argument(str(percent), str(error), f"mlctl ramp {places.name} 1") from error
     if percent == 0:
         return off(places, note)
-    traffic = _tried(places, found, challenger)
+    traffic = _tried(places, found, challenger, note)
     return rollout.change(places, found, traffic.at(percent), note)
 
 
 def shadow(places: Places, note: Note, challenger: str = "") -> Rollout:
     """Lets the challenger answer in the background. Arguments and errors as of `to`."""
     found = rollout.read(places)
-    traffic = _tried(places, found, challenger)
+    traffic = _tried(places, found, challenger, note)
     return rollout.change(places, found, replace(traffic, mode="shadow", weight=0), note)
 
 
@@ -163,18 +161,18 @@ def off(places: Places, note: Note) -> Rollout:
     raise ConflictError.held(str(places.rollout), "who changes it again and again")
 
 
-def _tried(places: Places, found: Rollout, challenger: str) -> Traffic:
+def _tried(places: Places, found: Rollout, challenger: str, note: Note) -> Traffic:
     """The releases with this challenger, off, after it was opened once."""
     again = f"mlctl promote projects/{places.name}"
     if not found.champion:
         why = "nothing was promoted yet, so there is no champion to try a challenger against"
         raise ConfigError.bad_argument("ramp", why, again)
-    identity = _named(places, found, challenger)
+    identity = _named(places, found, challenger, note)
     if identity == found.champion:
         why = f"the release {identity} is the champion itself"
         raise ConfigError.bad_argument("ramp", why, f"mlctl run projects/{places.name}, which makes another release")
     folder = places.releases / identity
-    open_release(folder, f"dvc checkout {folder.as_posix()}.dvc (or dvc pull)")
+    releases.prove(folder, f"dvc checkout {folder.as_posix()}.dvc (or dvc pull)")
     return Traffic(found.champion, identity)
 
 
@@ -182,16 +180,11 @@ def _because(note: Note, reason: str) -> Note:
     return note if note.why else replace(note, why=reason)
 
 
-def _named(places: Places, found: Rollout, challenger: str) -> str:
+def _named(places: Places, found: Rollout, challenger: str, note: Note) -> str:
     """The id that a word means."""
     if not challenger and found.challenger:
         return found.challenger
     if challenger in ("", SEALED):
-        with lock(places.lock, f"projects/{places.name}"):
-            return releases.keep(places)
-    known = sorted(path.stem for path in places.releases.glob("*.dvc"))
-    matching = [identity for identity in known if identity.startswith(challenger)]
-    if len(matching) != 1:
-        why = f"the releases that are kept: {listed(known) or 'none'}; or {SEALED}, the last one"
-        raise ConfigError.bad_argument(challenger, why, f"mlctl ramp {places.name} 1 --challenger {SEALED}")
-    return matching[0]
+        return releases.keep(places, note).release
+    entry = releases.named(places, releases.Reference(places.name, which=challenger.rpartition("/")[2]))
+    return entry.release if entry is not None else found.challenger

@@ -136,6 +136,11 @@ class Places:
         return self.state / "ledger"
 
     @property
+    def retrain(self) -> Path:
+        """What the last `mlctl retrain` found, and what one that was killed has to know again."""
+        return self.state / "retrain"
+
+    @property
     def alerts(self) -> Path:
         """Open alarms, what waits to be sent, silences, and what was done about alarms."""
         return self.state / "alerts"

@@ -12,6 +12,7 @@ import typer
 from mlctl.errors import ConfigError
 
 if TYPE_CHECKING:
+    from mlctl.releases import Reference
     from mlctl.rollout import Note
     from mlctl.workspace import Places
 
@@ -37,6 +38,9 @@ Project = Annotated[str, typer.Argument(metavar="PROJECT", help="projects/NAME, 
 Projects = Annotated[
     list[str] | None, typer.Argument(metavar="[PROJECT]...", help="default: every project of the workspace")
 ]
+ReleaseOf = Annotated[
+    str, typer.Argument(metavar="RELEASE", help="NAME (who answers), NAME@champion, NAME@challenger, NAME/7 or NAME/ID")
+]
 Why = Annotated[str, typer.Option("--why", help="the reason, for the history")]
 AsJson = Annotated[bool, typer.Option("--json", help="data as JSON on stdout")]
 state: dict[str, Any] = {"json": False}
@@ -60,6 +64,15 @@ def enter(project: str, json: bool) -> Places:
     named = start / project
     text = os.path.relpath(named) if (named / "project.yaml").is_file() else project
     return project_named(Path.cwd(), text)
+
+
+def enter_release(text: str, json: bool) -> tuple[Places, Reference]:
+    """Goes to the workspace's root, and what a word such as `churn@champion`, `churn/7` or `projects/churn` names."""
+    from mlctl.releases import Reference
+
+    reference = None if (Path.cwd() / text / "project.yaml").is_file() else Reference.read(text)
+    places = enter(text if reference is None else reference.project, json)
+    return places, reference or Reference(places.name)
 
 
 def enter_all(names: list[str] | None, json: bool) -> list[Places]:

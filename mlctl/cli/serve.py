@@ -7,17 +7,18 @@ from typing import Annotated
 
 import typer
 
-from mlctl.cli._app import AsJson, Project, app, enter, exit_with, moment_of, present
+from mlctl.cli._app import AsJson, Project, ReleaseOf, app, enter, enter_release, exit_with, moment_of, present
 from mlctl.errors import EXIT_REFUSED
 
 Folder = Annotated[
-    Path | None, typer.Option("--release", help="folder of a sealed release; default: the champion, else the last one")
+    Path | None,
+    typer.Option("--release", help="folder of a sealed release; default: what RELEASE names"),
 ]
 
 
 @app.command(rich_help_panel="Work")
 def serve(
-    project: Project,
+    project: ReleaseOf,
     host: Annotated[str, typer.Option(help="address to listen on; 0.0.0.0 for every one")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="port; 0: any free one")] = 8080,
     workers: Annotated[int, typer.Option(min=1, max=256, help="processes that share the port")] = 1,
@@ -28,10 +29,12 @@ def serve(
     from mlctl.server import process, recommend_process, starting
 
     folder = release and release.resolve()
-    places = enter(project, json=False)
+    places, reference = enter_release(project, json=False)
+    if releases.named(places, reference) is not None and workers > 1:
+        folder = releases.folder_of(places, reference).resolve()
     served = process.Served(
         places.name,
-        lambda: folder or releases.to_serve(places),
+        lambda: folder or releases.folder_of(places, reference),
         places.predictions,
         places.online,
         places.trial,
@@ -81,7 +84,7 @@ def parity(project: Project, json: AsJson = False) -> None:
 @app.command(rich_help_panel="Work")
 def export(  # noqa: PLR0913 - each is an option of the command
     kind: Annotated[str, typer.Argument(metavar="KIND", help="docker, k8s, kserve, systemd or triton")],
-    project: Project,
+    project: ReleaseOf,
     *,
     to: Annotated[Path | None, typer.Option(help="folder; default: deploy/NAME/KIND")] = None,
     image: Annotated[str | None, typer.Option(help="the image's name and tag; default: NAME:RELEASE")] = None,
@@ -92,7 +95,9 @@ def export(  # noqa: PLR0913 - each is an option of the command
     from mlctl import console, exports, releases
 
     target = to and to.resolve()
-    places = enter(project, json)
-    what = exports.parcel(places.name, releases.to_serve(places), image, f"mlctl run projects/{places.name}")
+    places, reference = enter_release(project, json)
+    what = exports.parcel(
+        places.name, releases.folder_of(places, reference), image, f"mlctl run projects/{places.name}"
+    )
     made = exports.export(kind, what, target or Path("deploy") / places.name / kind, force)
     console.json_data(made.record()) if json else console.words(f"{len(made.files)} files in {made.folder}")

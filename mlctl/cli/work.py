@@ -1,4 +1,4 @@
-"""The commands that bring a project up to date: run, ingest, score, rollback, promote, reproduce."""
+"""The commands that bring a project up to date: run, ingest, score, reproduce, tune."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from mlctl.cli._app import AsJson, Project, Why, app, enter, exit_with, moment_of, note, present
-from mlctl.errors import EXIT_REFUSED, ConfigError, IntegrityError
+from mlctl.cli._app import AsJson, Project, ReleaseOf, app, enter, enter_release, exit_with, moment_of, present
+from mlctl.errors import EXIT_REFUSED, IntegrityError
 
 
 @app.command(rich_help_panel="Work", context_settings={"ignore_unknown_options": True})
@@ -77,61 +77,22 @@ def score(
 
 
 @app.command(rich_help_panel="Work")
-def rollback(
-    what: Annotated[str, typer.Argument(metavar="scores", help="what goes back: scores")],
-    project: Project,
-    to: Annotated[
-        str | None, typer.Option(help="run id, or its beginning; default: the run before the live one")
-    ] = None,
-    list_: Annotated[bool, typer.Option("--list", help="only show the runs that are kept")] = False,
-    json: AsJson = False,
-) -> None:
-    """Show the scores of an earlier run again; readers see the old ones or the new ones, never none."""
-    from mlctl import config, console, publishing
-    from mlctl.console import run as shown
-
-    if what != "scores":
-        raise ConfigError.bad_override(what, "what can go back: scores")
-    places = enter(project, json)
-    if not list_:
-        live = publishing.back(places, config.read_params(places), to, present())
-        console.stage_line("rollback", f"{live.view} shows {live.rows:,} scores of run {live.run_id} again")
-    runs = publishing.kept(places, config.read_params(places))
-    console.json_data([run.record() for run in runs]) if json else shown.runs(runs)
-
-
-@app.command(rich_help_panel="Work")
-def promote(project: Project, why: Why = "", json: AsJson = False) -> None:
-    """Make the sealed release the champion, which the gate holds every later one against."""
-    from mlctl import console, releases
-
-    promoted = releases.promote(enter(project, json), note(why or "promoted"))
-    if json:
-        console.json_data(promoted)
-        return
-    how = (
-        "is the champion already"
-        if promoted["already"]
-        else f"is the champion now, after {promoted['before'] or 'none'}"
-    )
-    console.stage_line("promote", f"release {promoted['release']} {how}")
-
-
-@app.command(rich_help_panel="Work")
 def reproduce(
-    project: Project,
+    project: ReleaseOf,
     release: Annotated[str | None, typer.Option(help="folder of the release; default: the sealed one")] = None,
     json: AsJson = False,
 ) -> None:
     """Build a release again from its commit, data and parameters; exit code 6 when a byte differs."""
     from pathlib import Path
 
-    from mlctl import console
+    from mlctl import console, releases
     from mlctl import reproduce as building
 
-    places = enter(project, json)
+    places, reference = enter_release(project, json)
+    entry = releases.named(places, reference)
+    folder = places.release if entry is None else places.releases / entry.release
     with console.progress() as tell:
-        done = building.reproduce(places, Path(release) if release else places.release, tell)
+        done = building.reproduce(places, Path(release) if release else folder, tell)
     if json:
         console.json_data(done.record())
     elif done.first is None:

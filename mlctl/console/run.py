@@ -23,7 +23,7 @@ def run_summary(run: Run) -> None:
     for name, value in _facts(run):
         facts.add_row(Text(name, style="bold"), Text(console.printable(value)))
     console.on_stderr().print()
-    console.on_stderr().print(_stage_table(run.stages))
+    console.on_stderr().print(stage_table(run.stages))
     console.on_stderr().print(gate_table(run.gate))
     colour = "red" if run.refused else "yellow" if run.overrides else "green"
     title = "refused" if run.refused else "experiment" if run.overrides else "done"
@@ -75,7 +75,8 @@ def _against(run: Run, metric: str) -> str:
     return f"  ({run.metrics[metric] - before:+.4f} against the last commit)" if isinstance(before, float) else ""
 
 
-def _stage_table(stages: Sequence[Any]) -> Any:
+def stage_table(stages: Sequence[Any]) -> Any:
+    """What each stage did, its seconds, and why, as a table."""
     from rich.table import Table
     from rich.text import Text
 

@@ -30,6 +30,10 @@ class Refresh(Record):
     as_of: Moment | None = Field(
         default=None, description="moment of the snapshot (exclusive); default: the moment of mlctl ingest"
     )
+    promote: Literal["by_hand", "gate"] = Field(
+        default="by_hand",
+        description="what makes a retrained release the champion: a person (or the end of a ramp), or the gate alone",
+    )
 
 
 class Database(Record):

@@ -52,7 +52,7 @@ def evaluate(places: Places, project: Project) -> Report:
     rows, columns = part(places, "test")
     trained = read_json(places.model / "report.json")
     scores = _scores(places, project, rows, columns, trained)
-    champion = _champion(places, project, rows)
+    champion = _champion(places, project, rows, trained["adopted"])
     if champion.scores is not None:
         scores[CHAMPION] = champion.scores
     own = trained["adopted"]
@@ -73,7 +73,7 @@ def evaluate(places: Places, project: Project) -> Report:
         "cohorts": cohorts,
         "slices": _slices(project, rows, columns, scores, own),
         "ladder": trained["ladder"],
-        "champion": {"release": champion.release, "not_measured": champion.why},
+        "champion": {"release": champion.release, "not_measured": champion.why, "itself": champion.itself},
         "previous": None if previous is None else previous.release,
     }
     _write(places, project, rows, scores, report)
@@ -120,16 +120,21 @@ class _Champion(NamedTuple):
     release: str
     scores: np.ndarray[Any, Any] | None
     why: str | None
+    itself: bool = False
 
 
-def _champion(places: Places, project: Project, rows: pl.DataFrame) -> _Champion:
+def _champion(places: Places, project: Project, rows: pl.DataFrame, own: str) -> _Champion:
     """The champion on the very same rows, with features computed by its own plan.
 
-    Only a split by time is fair to both: any other may hold rows that taught the champion.
+    Only a split by time is fair to both: any other may hold rows that taught the champion. A model that is the
+    champion's own is not held against itself.
     """
     found = open_champion(places)
     if found is None:
         return _Champion("", None, "no release was promoted yet")
+    learnt = encoding.Encoding.model_validate(read_json(places.model / f"{own}.encoding.json"))
+    if found.onnx == (places.model / f"{own}.onnx").read_bytes() and found.encoding == learnt:
+        return _Champion(found.id, None, "it is the champion itself", itself=True)
     if project.split.kind != "time":
         return _Champion(found.id, None, f"split.kind {project.split.kind} may hold rows that taught the champion")
     theirs, ours = found.project, project

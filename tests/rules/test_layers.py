@@ -28,8 +28,8 @@ alarms
 events tree_tables
 snapshot guesses
 windows plan intervals runtime schema_drift profile curves
-joins plots index
-questions
+joins plots index facts
+questions differences
 discovery
 drafting
 label_draft
@@ -56,6 +56,7 @@ publishing comparing
 materializing
 indexing
 tuning reproduce parity flow backfill leakcheck freshness scaffold dictionary odcs explain doctor github gate_changes report
+retraining
 odcs_draft watching
 responding
 console

@@ -95,7 +95,7 @@ def test_a_release_is_promoted_once_and_the_next_one_is_held_against_it(workspac
     # the same model by other names is not better: refused, and it was compared on its own features
     assert done.returncode == 4
     evaluated = report(workspace, "evaluation")
-    assert evaluated["champion"] == {"release": promoted["release"], "not_measured": None}
+    assert evaluated["champion"] == {"release": promoted["release"], "not_measured": None, "itself": False}
     difference = evaluated["everybody"]["models"]["champion"]["roc_auc"]["own_minus_this"]
     assert difference == {"low": 0.0, "high": 0.0}
 

@@ -219,7 +219,7 @@ def test_a_ramp_says_what_it_cannot_do(trial: Trial) -> None:
         (["0.00001"], "finer than 0.001 %"),
         (["nan"], "between 0 and 100 %"),
         (["5", "--next"], "give one of"),
-        (["5", "--challenger", "nobody"], "the releases that are kept"),
+        (["5", "--challenger", "nobody"], "there is no such release; kept: "),
     ):
         done = world.mlctl(trial.folder, "ramp", "shop", *words)
         assert (done.returncode, why in done.stderr) == (2, True), done.stderr

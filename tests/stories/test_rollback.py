@@ -58,8 +58,8 @@ def test_a_moment_behind_the_snapshot_cannot_be_scored(workspace: Path) -> None:
     assert "the snapshot ends at 2026-11-01" in done.stderr
 
 
-def test_only_scores_go_back(workspace: Path) -> None:
+def test_only_a_release_or_scores_go_back(workspace: Path) -> None:
     done = world.mlctl(workspace, "rollback", "model", "shop")
 
     assert done.returncode == 2
-    assert "what can go back: scores" in done.stderr
+    assert "what can go back: NAME, or scores NAME" in done.stderr
