@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -13,6 +13,7 @@ from mlctl.discovery import Draft, Found, discover
 from mlctl.drafting import check_lines, scalar, source_lines, yaml_name
 from mlctl.errors import ConfigError, did_you_mean, listed
 from mlctl.files import write_text
+from mlctl.interaction_draft import LABEL, Interactions, interactions_of, recommender_lines
 from mlctl.label_draft import label_of, left_out, unreadable
 from mlctl.spec import Task
 from mlctl.times import duration
@@ -32,7 +33,7 @@ class Wanted:
     Attributes:
         name: The project's name.
         paths: Files or folders.
-        label: A column, or a rule such as `none orders 180d`.
+        label: A column, a rule such as `none orders 180d`, or `interactions`.
         entity: Column of whom the rows are about, or None.
         time: Column of the event time, or None.
         train: Moments that teach; empty: counted back from the last row. Only for a label by a rule.
@@ -83,6 +84,9 @@ def init(wanted: Wanted) -> Made:
     if (folder / "project.yaml").exists():
         raise ConfigError.bad_argument(wanted.name, f"{folder}/project.yaml is there already; choose another name")
     draft = discover(wanted.paths, wanted.time)
+    told = interactions_of(draft, wanted.label, wanted.entity)
+    if told is not None:
+        return _recommender(folder, draft, wanted, told)
     entity = _entity(draft, wanted)
     draft = draft.with_entity(entity, row_key=entity == _ROW)
     rule = _RULE.fullmatch(wanted.label or "")
@@ -92,6 +96,23 @@ def init(wanted: Wanted) -> Made:
     write_text(folder / "README.md", _readme(draft, wanted, entity))
     kind = "event" if rule else next(iter(draft.tables.values())).profile.kind
     return Made(str(folder), kind, len(sketch.features), sketch.left_out, tuple(draft.questions()))
+
+
+def _recommender(folder: Path, draft: Draft, wanted: Wanted, told: Interactions) -> Made:
+    """A project that recommends items: who had what, and what the items are."""
+    if wanted.train or wanted.test:
+        why = "moments belong to a label by a rule; interactions are divided by split:, see mlctl explain split"
+        raise ConfigError.bad_argument("--train and --test", why)
+    draft = draft.with_entity(told.user).with_entity(told.item)
+    time = str(draft.tables[told.source].source.get("time"))
+    as_of = (_span(draft.tables[told.source], time)[1] + timedelta(days=1)).date()
+    lines = [
+        *_head(draft, wanted, told.user),
+        *recommender_lines(draft, told, str(as_of)),
+    ]
+    write_text(folder / "project.yaml", "\n".join(lines) + "\n")
+    write_text(folder / "README.md", _readme(draft, replace(wanted, label=LABEL), told.user))
+    return Made(str(folder), "interaction", 0, {}, tuple(draft.questions()))
 
 
 def _entity(draft: Draft, wanted: Wanted) -> str:
@@ -271,16 +292,7 @@ def _lookups(draft: Draft, source: str, entity: str, before: Sequence[str], task
 
 def _yaml(draft: Draft, wanted: Wanted, entity: str, sketch: _Sketch) -> str:
     lines = [
-        f"# Made by mlctl init; edit it. mlctl explain KEY tells what a key can be; mlctl run projects/{wanted.name}",
-        f"name: {wanted.name}",
-        f"entity: {{key: {scalar(entity)}}}  # whom it decides about",
-        "",
-        "# where the data comes from",
-        *source_lines(draft),
-        "",
-        "# what the data must hold (it did when drafted); a row that breaks a rule is set aside with the reason",
-        *check_lines(draft),
-        "",
+        *_head(draft, wanted, entity),
         "# what the model sees",
         *[f"# left out: {name}: {why}" for name, why in sketch.left_out.items()],
         "features:",
@@ -292,6 +304,22 @@ def _yaml(draft: Draft, wanted: Wanted, entity: str, sketch: _Sketch) -> str:
         *sketch.rest,
     ]
     return "\n".join(lines) + "\n"
+
+
+def _head(draft: Draft, wanted: Wanted, entity: str) -> list[str]:
+    """The sections that every project begins with: whom it decides about, sources and checks."""
+    return [
+        f"# Made by mlctl init; edit it. mlctl explain KEY tells what a key can be; mlctl run projects/{wanted.name}",
+        f"name: {wanted.name}",
+        f"entity: {{key: {scalar(entity)}}}  # whom it decides about",
+        "",
+        "# where the data comes from",
+        *source_lines(draft),
+        "",
+        "# what the data must hold (it did when drafted); a row that breaks a rule is set aside with the reason",
+        *check_lines(draft),
+        "",
+    ]
 
 
 def _to_try(features: Sequence[str]) -> list[str]:

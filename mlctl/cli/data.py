@@ -62,12 +62,14 @@ def discover(
 @app.command(rich_help_panel="Begin")
 def init(  # noqa: PLR0913  (options of a command line are named)
     name: Annotated[str, typer.Argument(help="the project's name")],
+    more: Annotated[list[str] | None, typer.Argument(metavar="[FILE]...", help="more files behind --from")] = None,
     *,
     sources: Annotated[list[str], typer.Option("--from", help="a file or folder; several times for several tables")],
     label: Annotated[
         str | None,
         typer.Option(
-            help="a column with two values, COLUMN=VALUE, or a rule: none SOURCE 180d (no row in the days after)"
+            help="a column with two values, COLUMN=VALUE, a rule: none SOURCE 180d (no row in the days after), or "
+            "interactions: which items come next"
         ),
     ] = None,
     entity: Annotated[str | None, typer.Option(help="column of whom it decides about; default: guessed")] = None,
@@ -80,7 +82,8 @@ def init(  # noqa: PLR0913  (options of a command line are named)
     from mlctl.console import sources as shown
 
     moments = tuple(train or ()), tuple(test or ())
-    made = scaffold.init(scaffold.Wanted(name, _from_workspace(sources), label, entity, time, *moments))
+    files = _from_workspace([*sources, *(more or ())])
+    made = scaffold.init(scaffold.Wanted(name, files, label, entity, time, *moments))
     shown.initialised(made, name)
 
 

@@ -32,7 +32,7 @@ joins plots index facts
 questions differences
 discovery
 drafting
-label_draft
+label_draft interaction_draft
 compute impact
 partition encoding splits calibration policy ladder shapley
 fitting dependence
