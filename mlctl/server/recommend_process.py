@@ -53,35 +53,49 @@ def serve(served: Served, beside: Beside, now: Callable[[], datetime], tell: Cal
         IntegrityError: The release or a store is missing, damaged, or does not answer as sealed.
         ExternalError: The address cannot be listened on.
     """
-    recommender = opened(served, beside)
+    recommender, gone = opened(served, beside)
     options = limits(recommender.project)
     measures = Measures(served.name, "PROMETHEUS_MULTIPROC_DIR" in os.environ)
     log = None if options.log == "none" else PredictionLog(served.log, now, measures.lost)
     recommending = Recommending(served.name, options, log, measures)
-    recommending.take(recommender)
+    recommending.take(recommender, gone)
     _look_up(recommending, served, tell)
-    where = beside.database()
     with ExitStack() as stack:
-        try:
-            stack.enter_context(database.reachable(where, beside.root))
-        except ExternalError as error:
-            tell(f"the index is away, the fallback answers: {error.why or error.what}")
-        searcher = _searcher(recommending, where, beside.root, tell)
-        stack.callback(searcher.close)
-        recommending.searcher = searcher
+        where = _database(beside, tell)
+        if where is not None:
+            try:
+                stack.enter_context(database.reachable(where, beside.root))
+            except ExternalError as error:
+                tell(f"the database does not start: {error.why or error.what}")
+            recommending.searcher = _searcher(recommending, where, beside.root, tell)
+            stack.callback(recommending.searcher.close)
         app = App(recommending, [recommendations.routes(recommending)], tell)
         run(served, app, lambda: _watch(recommending, served, beside, tell), tell)
 
 
-def opened(served: Served, beside: Beside) -> Recommender:
-    """The release, with the items that came since.
+def opened(served: Served, beside: Beside) -> tuple[Recommender, frozenset[str]]:
+    """The release with the items that came since, and those that are gone.
 
     Raises:
         IntegrityError: The release or the catalogue is missing, damaged, or does not answer as sealed.
     """
     recommender = open_recommender(served.release(), served.next_step)
     later = online.open_store(beside.catalogue, f"mlctl index projects/{served.name}")
-    return recommender if later is None or later.key != recommender.item_key else recommender.with_items(later.rows)
+    if later is None or later.key != recommender.item_key:
+        return recommender, frozenset()
+    gone = frozenset(recommender.items[recommender.item_key]) - frozenset(later.rows[later.key])
+    texts = set(recommender.project.items.text) if recommender.project.items is not None else set()
+    # without a table of items there are ids alone, and nothing that came since
+    return (recommender.with_items(later.rows) if texts <= set(later.rows.columns) else recommender), gone
+
+
+def _database(beside: Beside, tell: Callable[[str], None]) -> Database | None:
+    """Where the index is; None where nobody says so, as in an image that holds the release alone."""
+    try:
+        return beside.database()
+    except MlctlError as error:
+        tell(f"there is no index, the release answers alone: {error.what}")
+        return None
 
 
 def _searcher(recommending: Recommending, where: Database, root: Path, tell: Callable[[str], None]) -> Searcher:
@@ -124,11 +138,11 @@ async def _watch(recommending: Recommending, served: Served, beside: Beside, tel
             if found in (seen, (None, found[1])):
                 continue
             seen = found
-            recommender = await asyncio.to_thread(opened, served, beside)
+            recommender, gone = await asyncio.to_thread(opened, served, beside)
         except (MlctlError, OSError, ValueError, KeyError) as error:
             recommending.measures.refused_release()
             why = " ".join(str(error).split())
             tell(f"what is new is not taken, {recommending.release} goes on answering: {why}")
             continue
         tell(f"release {recommender.id} answers, {recommender.items.height:,} items")
-        recommending.take(recommender)
+        recommending.take(recommender, gone)

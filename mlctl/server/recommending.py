@@ -60,6 +60,7 @@ class Recommending:
         self._recommender: Recommender | None = None
         self._store: Store | None = None
         self._passing: dict[Any, list[str]] = {}
+        self._gone: frozenset[str] = frozenset()
         about = "Recommendations by the user's state and who gave them."
         self._recommended = measures.counter("mlctl_recommendations_total", about, ["state", "by"])
 
@@ -100,10 +101,15 @@ class Recommending:
         known = self.recommender.items.schema.items()
         return {name: sql_type(kind) for name, kind in known if name not in (self.recommender.item_key, SHA)}
 
-    def take(self, recommender: Recommender) -> None:
-        """Lets a verified release answer from the next request on."""
+    def take(self, recommender: Recommender, gone: frozenset[str] = frozenset()) -> None:
+        """Lets a verified release answer from the next request on.
+
+        Args:
+            recommender: The release.
+            gone: Items that it knows and that are no longer to be shown.
+        """
         self._recommender = recommender
-        self._passing = {}
+        self._passing, self._gone = {}, gone
         self.measures.release(recommender.id)
 
     def look_up(self, store: Store | None) -> None:
@@ -235,14 +241,15 @@ class Recommending:
             raise Refused(422, why, where if column == "filter" else f"{where}.{column}") from None
 
     def _passes(self, wanted: Filter) -> list[str] | None:
-        """The items that hold a filter; None without one."""
-        if not wanted:
+        """The items that hold a filter and are not gone; None where all may be shown."""
+        if not wanted and not self._gone:
             return None
         known = (wanted.shape, repr(wanted.values))
         found = self._passing.get(known)
         if found is None:
             items = self.recommender.items
-            found = items.filter(wanted.mask(items))[self.recommender.item_key].to_list()
+            passing = items.filter(wanted.mask(items))[self.recommender.item_key].to_list()
+            found = [item for item in passing if item not in self._gone]
             if len(self._passing) >= _FILTERS:
                 self._passing.clear()
             self._passing[known] = found
