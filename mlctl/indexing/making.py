@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from mlctl import config, database, online
-from mlctl.errors import ConfigError, Fault
+from mlctl.errors import ConfigError, Fault, IntegrityError
 from mlctl.files import canonical_json, lock, sha256_of
 from mlctl.index import filters, retrieval
 from mlctl.index.building import Built, Wanted, build
@@ -140,9 +140,17 @@ def _write_stores(places: Places, ground: Ground) -> None:
     ):
         said = {**about, "key": key, "columns": rows.columns}
         identity = sha256_of(canonical_json([said, _digest(rows)]))[:16]
-        if online.current(folder) != identity:
+        if online.current(folder) != identity or not _whole(folder):
             served = [Served(name, ground.as_of, None, "missing") for name in rows.columns if name != key]
             online.write(folder, identity, Tables(rows), {**about, "key": key}, served)
+
+
+def _whole(folder: Path) -> bool:
+    """Whether the store that is there can be opened."""
+    try:
+        return online.open_store(folder, "") is not None
+    except IntegrityError:
+        return False
 
 
 def _digest(rows: pl.DataFrame) -> str:
@@ -226,7 +234,10 @@ def _ways(
             retrieval.RECOMMEND: lambda most: kept_of_recommendations(recommender, histories, best, search, most),
             retrieval.SIMILAR: lambda most: kept_of_neighbours(recommender, items, best, search, most),
         }
-        return {name: _way(shares, settings) for name, shares in kept.items()}
+        ways = {name: _way(shares, settings) for name, shares in kept.items()}
+        if not recommender.vectors_are_exact and len(ids) < settings.release_below:
+            ways[retrieval.RECOMMEND]["taken"] = False
+        return ways
 
     return measured
 

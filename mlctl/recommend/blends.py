@@ -88,9 +88,16 @@ class Blend:
         found = []
         states = self._states_of(histories)
         for name, form in self.parts.items():
-            theirs = form.user_vectors(histories)
-            if theirs is not None:
-                found.append(theirs * self._weights_of(name, states).reshape(-1, 1))
+            theirs = form.item_vectors()
+            if theirs is None:
+                continue
+            weight = self._weights_of(name, states)
+            made = np.zeros((len(histories), theirs.shape[1]), np.float32)
+            asked = np.flatnonzero(weight).tolist()
+            if asked:
+                vectors = form.user_vectors([histories[case] for case in asked])
+                made[asked] = weight[asked].reshape(-1, 1) * vectors
+            found.append(made)
         return np.concatenate(found, axis=1) if found else None
 
     def has_exact_vectors(self) -> bool:

@@ -36,6 +36,6 @@ def content_sha256(texts: list[str]) -> list[str]:
     """The hash of each text, in hex: an item with the same one has the same vector.
 
     >>> content_sha256(["tea"])[0][:8]
-    '6b9e8a1e'
+    'a9f74d1e'
     """
     return [hashlib.sha256(text.encode()).hexdigest() for text in texts]

@@ -66,37 +66,29 @@ def recent(history: Array) -> Array:
     return np.asarray(list(dict.fromkeys(newest))[:LONGEST], dtype=np.int64)
 
 
-def weighted(histories: Sequence[Array], items: int, half_life: float | None) -> csr_array:
-    """Histories as weights of items: sparse float32 (cases, items), the columns of a row in the order of `recent`.
+def weighted(history: Array, half_life: float | None) -> tuple[Array, Array]:
+    """The items that count of a history in the order of `recent`, and what each weighs: int64 and float32 (items,).
 
     Args:
-        histories: As everywhere here.
-        items: How many items there are.
+        history: As everywhere here.
         half_life: After how many later items one counts half; None: all count alike.
 
     >>> import numpy as np
-    >>> weighted([np.array([2, 0, 2])], 3, 1.0).toarray().tolist()
-    [[0.5, 0.0, 1.0]]
+    >>> [found.tolist() for found in weighted(np.array([2, 0, 2]), 1.0)]
+    [[2, 0], [1.0, 0.5]]
     """
     import numpy as np
-    from scipy.sparse import csr_array
 
-    kept = [recent(history) for history in histories]
-    ends = np.cumsum([0, *(len(places) for places in kept)])
-    places = np.concatenate([np.zeros(0, np.int64), *kept])
-    data = np.ones(len(places), np.float32)
-    if half_life is not None and len(places):
-        age = np.arange(len(places)) - np.repeat(ends[:-1], np.diff(ends))
-        data = (0.5 ** (age / half_life)).astype(np.float32)
-    return csr_array((data, places, ends), shape=(len(histories), items))
+    places = recent(history)
+    if half_life is None:
+        return places, np.ones(len(places), np.float32)
+    return places, (0.5 ** (np.arange(len(places)) / half_life)).astype(np.float32)
 
 
-def per_weight(histories: csr_array) -> Array:
-    """float32 (cases, 1): one over the sum of each history's weights; 0 for an empty one."""
-    import numpy as np
-
-    total = np.asarray(histories.sum(axis=1), dtype=np.float32).reshape(-1, 1)
-    return np.divide(np.float32(1.0), total, out=np.zeros_like(total), where=total > 0)
+def shares_of(history: Array, half_life: float | None) -> tuple[Array, Array]:
+    """As `weighted`, with weights that add up to one."""
+    places, weight = weighted(history, half_life)
+    return places, weight / weight.sum() if len(weight) else weight
 
 
 def unit(vectors: Array) -> Array:
@@ -177,9 +169,8 @@ class Vectors:
 
     def because(self, history: Array, items: Array) -> Array:
         """As `Form.because`."""
-        had = weighted([history], self.items, self.half_life)
-        shares = had.data.reshape(-1, 1) * per_weight(had)
-        added: Array = (self._given[had.indices] * shares) @ self.vectors[items].T
+        places, shares = shares_of(history, self.half_life)
+        added: Array = (self._given[places] * shares.reshape(-1, 1)) @ self.vectors[items].T
         return added
 
     def item_vectors(self) -> Array:
@@ -188,9 +179,13 @@ class Vectors:
 
     def user_vectors(self, histories: Sequence[Array]) -> Array:
         """As `Form.user_vectors`."""
-        had = weighted(histories, self.items, self.half_life)
-        mean: Array = (had @ self._given) * per_weight(had)
-        return mean
+        import numpy as np
+
+        found = np.zeros((len(histories), self.vectors.shape[1]), np.float32)
+        for case, history in enumerate(histories):
+            places, shares = shares_of(history, self.half_life)
+            found[case] = shares @ self._given[places]
+        return found
 
     @property
     def _given(self) -> Array:
@@ -229,10 +224,10 @@ class Factors:
         """As `Form.because`: given the solved matrix, a score is a sum over the history (section 5 of the paper)."""
         import numpy as np
 
-        had = weighted([history], self.items, self.half_life)
-        rows = self.factors[had.indices].astype(np.float64)
-        solved = np.linalg.solve(self._system(rows, had.data), self.factors[items].T.astype(np.float64))
-        added: Array = (rows * (1.0 + self.alpha * had.data).reshape(-1, 1)) @ solved
+        places, weight = weighted(history, self.half_life)
+        rows = self.factors[places].astype(np.float64)
+        solved = np.linalg.solve(self._system(rows, weight), self.factors[items].T.astype(np.float64))
+        added: Array = (rows * (1.0 + self.alpha * weight).reshape(-1, 1)) @ solved
         return added.astype(np.float32)
 
     def item_vectors(self) -> Array:
@@ -243,11 +238,11 @@ class Factors:
         """As `Form.user_vectors`."""
         import numpy as np
 
-        had = weighted(histories, self.items, self.half_life)
         found = np.zeros((len(histories), self.factors.shape[1]), np.float32)
-        for case, (begin, end) in enumerate(zip(had.indptr[:-1], had.indptr[1:], strict=True)):
-            if begin < end:
-                rows, weight = self.factors[had.indices[begin:end]].astype(np.float64), had.data[begin:end]
+        for case, history in enumerate(histories):
+            places, weight = weighted(history, self.half_life)
+            if len(places):
+                rows = self.factors[places].astype(np.float64)
                 found[case] = np.linalg.solve(self._system(rows, weight), rows.T @ (1.0 + self.alpha * weight))
         return found
 
@@ -283,16 +278,39 @@ class Weights:
 
     def scores(self, histories: Sequence[Array]) -> Array:
         """As `Form.scores`."""
-        had = weighted(histories, self.items, self.half_life)
-        scores: Array = (had @ self.matrix).toarray() * per_weight(had)
-        return scores
+        import numpy as np
+
+        found = np.zeros((len(histories), self.items), np.float32)
+        for case, history in enumerate(histories):
+            columns, values, (_, share) = self._rows(history)
+            if len(columns):
+                found[case] = np.bincount(columns, values * share, minlength=self.items)
+        return found
 
     def because(self, history: Array, items: Array) -> Array:
         """As `Form.because`."""
-        had = weighted([history], self.items, self.half_life)
-        rows = self.matrix[had.indices].toarray()[:, items]
-        added: Array = rows * had.data.reshape(-1, 1) * per_weight(had)
+        import numpy as np
+
+        columns, values, (row, share) = self._rows(history)
+        # where an item stands among those that are asked for, or behind them
+        order = np.argsort(items, kind="stable")
+        found = np.searchsorted(items[order], columns)
+        asked = found < len(items)
+        asked[asked] = items[order][found[asked]] == columns[asked]
+        added = np.zeros((len(recent(history)), len(items)), np.float32)
+        added[row[asked], order[found[asked]]] = values[asked] * share[asked]
         return added
+
+    def _rows(self, history: Array) -> tuple[Array, Array, tuple[Array, Array]]:
+        """What the items of a history give: columns, values, and of each its item's place in `recent` and its share."""
+        import numpy as np
+
+        places, shares = shares_of(history, self.half_life)
+        begins, ends = self.matrix.indptr[places], self.matrix.indptr[places + 1]
+        where = [np.arange(begin, end) for begin, end in zip(begins.tolist(), ends.tolist(), strict=True)]
+        cells = np.concatenate([np.zeros(0, np.int64), *where])
+        row = np.repeat(np.arange(len(places)), ends - begins)
+        return self.matrix.indices[cells], self.matrix.data[cells], (row, shares[row])
 
     def item_vectors(self) -> None:
         """As `Form.item_vectors`: it has none."""

@@ -164,6 +164,8 @@ class Recommending:
             if rows is not None:
                 among, by = [found for found, _ in rows], "index"
         found = recommender.similar(item, k, among)
+        if by == "index" and len(found) < k:
+            found, by = recommender.similar(item, k, passing), "release"
         shown = [{"item": one, "score": score} for one, score in found]
         return {"id": identity, "item": item, "items": shown, "by": by, **self._whose()}
 
@@ -172,7 +174,11 @@ class Recommending:
         if candidates := self._candidates(retrieval.RECOMMEND):
             rows = await self._searched(retrieval.asked(recommender, query, candidates))
             if rows is not None:
-                return retrieval.through_index(recommender, query, rows), "index"
+                found = retrieval.through_index(recommender, query, rows)
+                # items without a vector are in the release alone
+                if len(found.items) == query.k:
+                    return found, "index"
+                return retrieval.by_release(recommender, query), "release"
         if self.searcher is not None and self.searcher.away and self.index.fallback == "popularity":
             return retrieval.by_popularity(recommender, query), "popularity"
         return retrieval.by_release(recommender, query), "release"

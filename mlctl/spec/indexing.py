@@ -48,6 +48,12 @@ class Index(Record):
         le=5000,
         description="most items that are searched for, where the release must put them in order; as few as are enough",
     )
+    release_below: int = Field(
+        default=20_000,
+        ge=0,
+        description="of fewer items the release itself answers /recommend where parts of its model have no vectors: "
+        "that is exact, and sooner done than many candidates are fetched",
+    )
     memory_mb: int = Field(default=1024, ge=64, le=1_000_000, description="most memory of the build, in MiB")
     keep: int = Field(default=2, ge=1, le=100, description="generations of the index that are kept")
     connections: int = Field(default=4, ge=1, le=100, description="connections of one server to the database")
