@@ -5,6 +5,9 @@ from __future__ import annotations
 import itertools
 import json
 import multiprocessing
+import shutil
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -16,6 +19,7 @@ from mlctl import rollout
 from mlctl.errors import ConflictError, IntegrityError
 from mlctl.rollout import Note, Rollout, Traffic, buckets
 from mlctl.workspace import Places
+from tests import killed_lines
 
 NOW = datetime(2026, 11, 28, 9, 30, tzinfo=UTC)
 NOTE = Note("Ann <ann@example.com>", NOW, "it was better", {"brier": {"low": 0.001, "high": 0.02}})
@@ -249,3 +253,15 @@ def test_of_many_processes_no_change_is_lost(folder: Path) -> None:
     states = rollout.verified_history(SHOP)
     assert rollout.read(SHOP) == states[-1]
     assert [state.traffic.weight for state in states[2:]] == list(range(1, 81))
+
+
+def test_killed_before_any_line_it_is_as_before_or_as_after_and_the_same_change_ends_in_the_same_bytes(
+    folder: Path,
+) -> None:
+    shutil.rmtree("projects")
+    done = subprocess.run([sys.executable, killed_lines.__file__, "3"], capture_output=True, text=True, check=True)
+    told = json.loads(done.stdout)
+
+    assert told["faults"] == []
+    assert told["lines"] > 100
+    assert set(told["seen"]) == {"aaa", "bbb"}
