@@ -83,7 +83,9 @@ def parity(project: Project, json: AsJson = False) -> None:
 
 @app.command(rich_help_panel="Work")
 def export(  # noqa: PLR0913 - each is an option of the command
-    kind: Annotated[str, typer.Argument(metavar="KIND", help="docker, k8s, kserve, systemd or triton")],
+    kind: Annotated[
+        str, typer.Argument(metavar="KIND", help="docker, k8s, kserve, systemd, triton, prometheus, grafana")
+    ],
     project: ReleaseOf,
     *,
     to: Annotated[Path | None, typer.Option(help="folder; default: deploy/NAME/KIND")] = None,
@@ -91,7 +93,7 @@ def export(  # noqa: PLR0913 - each is an option of the command
     force: Annotated[bool, typer.Option("--force", help="write over files that are there and differ")] = False,
     json: AsJson = False,
 ) -> None:
-    """Write the files with which a platform serves the release: an image, Kustomize, KServe, a Triton repository."""
+    """Write the files with which a platform serves the release, or watches its servers (prometheus, grafana)."""
     from mlctl import console, exports, releases
 
     target = to and to.resolve()

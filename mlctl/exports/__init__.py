@@ -88,7 +88,7 @@ def export(kind: str, what: Parcel, folder: Path, force: bool) -> Exported:
     """Writes the files of a kind.
 
     Args:
-        kind: docker, k8s, kserve, systemd or triton.
+        kind: The platform, such as docker or k8s.
         what: The release.
         folder: Where they go.
         force: Whether files that are there with other contents are written over.
