@@ -66,6 +66,7 @@ class Judged:
 
 
 def judge(options: Any, window: Window, baseline: Baseline | None) -> Judged:
+    """The metric of the labels that are known by now and its estimate, or why there is none."""
     if baseline is None or not baseline.evaluation:
         return Judged("no evaluation to hold labels against")
     rows = window.joined()
