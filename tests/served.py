@@ -56,9 +56,10 @@ def rows_of(folder: Path) -> pl.DataFrame:
 
 
 class Load:
-    """Clients that ask one request after the other on connections that they keep, as long as they may."""
+    """Clients that ask one request after the other, as long as they may: on connections that they keep, or each anew."""
 
-    def __init__(self, port: int, row: dict, clients: int = 4) -> None:
+    def __init__(self, port: int, row: dict, clients: int = 4, anew: bool = False) -> None:
+        self._anew = anew
         self.answers: list[dict] = []
         self.lost: list[str] = []
         self._stop = threading.Event()
@@ -98,6 +99,9 @@ class Load:
                 self.lost.append(f"{answer.status}: {told}")
                 return
             self.answers.append(told)
+            if self._anew:
+                connection.close()
+                continue
             if answer.getheader("connection") == "close":
                 return  # "not ready": whoever shares out the load sends nothing more
 

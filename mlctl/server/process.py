@@ -23,7 +23,7 @@ from typing import Any, Final
 import uvicorn
 
 from mlctl import online
-from mlctl.errors import ExternalError, IntegrityError, MlctlError
+from mlctl.errors import IntegrityError, MlctlError
 from mlctl.server.answering import Answering, Logs
 from mlctl.server.answers import Answerer
 from mlctl.server.app import App, Behind
@@ -32,6 +32,7 @@ from mlctl.server.lookups import Lookups
 from mlctl.server.measures import Measures
 from mlctl.server.prediction_log import PredictionLog
 from mlctl.server.routes import described, features, open_inference, predictions
+from mlctl.server.sockets import BACKLOG, bound, shut_door
 from mlctl.server.workers import supervise
 from mlctl.serving.http import Options
 from mlctl.sketches import spool
@@ -41,7 +42,6 @@ from mlctl.workspace import Places
 
 _LOOK_S: Final = 0.5
 _QUIET_S: Final = 0.2
-_BACKLOG: Final = 2048
 _KEEP_ALIVE_S: Final = 75
 
 
@@ -143,7 +143,7 @@ def run(served: Served, app: App, watch: Callable[[], Any], tell: Callable[[str]
         log_level="critical",
         server_header=False,
         date_header=False,
-        backlog=_BACKLOG,
+        backlog=BACKLOG,
         timeout_keep_alive=_KEEP_ALIVE_S,
     )
     server = _Server(config, app.behind, watch)
@@ -178,26 +178,6 @@ def serve_by_several(served: Served, count: int, tell: Callable[[str], None]) ->
     supervise([*words, *named], count, tell)
 
 
-def bound(host: str, port: int) -> socket.socket:
-    """A listening socket that several workers may share.
-
-    Raises:
-        ExternalError: Somebody else listens there, or the address is not this machine's.
-    """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, int("MLCTL_WORKER" in os.environ))
-    try:
-        listener.bind((host, port))
-        listener.listen(_BACKLOG)
-    except OSError as error:
-        listener.close()
-        raise ExternalError.listening(f"{host}:{port}", error.strerror or str(error)) from error
-    listener.setblocking(False)
-    return listener
-
-
 def limits(project: Project) -> Options:
     """The limits: those of the release's `serving:`, or the defaults where it was made for a batch."""
     own: Any = project.serving
@@ -214,6 +194,7 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        self._listeners = sockets or []
         self._loop = asyncio.get_running_loop()
         self._begin(self._watch())
 
@@ -230,14 +211,21 @@ class _Server(uvicorn.Server):
         task.add_done_callback(self._tasks.discard)
 
     async def _drain(self) -> None:
-        """Waits until no connection is left, and for a moment none is made."""
-        loop = asyncio.get_running_loop()
-        end, quiet_since = loop.time() + self._behind.options.drain_s, loop.time()
-        while loop.time() < end and loop.time() - quiet_since < _QUIET_S:
+        """Answers until it is quiet; then lets nobody new in, and answers who was let in before."""
+        end = self._loop.time() + self._behind.options.drain_s
+        await self._quiet(end)
+        shut = [shut_door(listener) for listener in self._listeners]
+        if any(shut):
+            await self._quiet(max(end, self._loop.time() + 2 * _QUIET_S))
+        self.should_exit = True
+
+    async def _quiet(self, end: float) -> None:
+        """Waits until for a moment nobody was waiting for an answer, but not beyond an end."""
+        quiet_since = self._loop.time()
+        while self._loop.time() < end and self._loop.time() - quiet_since < _QUIET_S:
             await asyncio.sleep(0.02)
             if any(not _idle(connection) for connection in self.server_state.connections):
-                quiet_since = loop.time()
-        self.should_exit = True
+                quiet_since = self._loop.time()
 
 
 def _idle(connection: Any) -> bool:

@@ -46,11 +46,12 @@ def workspace(finished_workspace: Path, tmp_path: Path) -> Path:
     return folder
 
 
-def test_a_hundred_endings_under_load_lose_no_request(workspace: Path) -> None:
+@pytest.mark.parametrize("anew", [False, True], ids=["kept connections", "new connections"])
+def test_a_hundred_endings_under_load_lose_no_request(workspace: Path, anew: bool) -> None:
     row = served.rows_of(workspace).to_dicts()[0]
     answered: list[str] = []
     for ending in range(ENDINGS):
-        with served.serve(workspace) as server, served.Load(server.port, row) as load:
+        with served.serve(workspace) as server, served.Load(server.port, row, anew=anew) as load:
             load.reached(20 + 7 * ending % 100)
             server.process.send_signal(signal.SIGTERM)
             server.process.wait(timeout=20)

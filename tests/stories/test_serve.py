@@ -162,8 +162,9 @@ def test_an_address_in_use_and_a_missing_or_damaged_release_are_told(server, ser
     assert "model.onnx" in refused.stderr
 
 
-def test_sigterm_under_load_loses_no_request(workspace, rows):
-    with served.serve(workspace) as server, served.Load(server.port, rows.to_dicts()[0]) as load:
+@pytest.mark.parametrize("anew", [False, True])
+def test_sigterm_under_load_loses_no_request(workspace, rows, anew):
+    with served.serve(workspace) as server, served.Load(server.port, rows.to_dicts()[0], anew=anew) as load:
         load.reached(200)
         server.process.send_signal(signal.SIGTERM)
         server.process.wait(timeout=20)
