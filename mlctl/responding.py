@@ -10,15 +10,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from mlctl import alarms, publishing, ramp, rollout
+from mlctl import alarms, publishing, ramp, releases, retraining, rollout
 from mlctl.alarms import Alarm, Decision, Delivered, Found
 from mlctl.errors import MlctlError
+from mlctl.rollout import Note
 from mlctl.spec import Action, Project
 from mlctl.stages import Tell
 from mlctl.watching.watch import Report
 from mlctl.workspace import Places
 
-Act = Callable[[Places, Project, datetime, Tell], tuple[bool, str]]
+Act = Callable[[Places, Project, Note, Tell], tuple[bool, str]]
 """Does it; whether it was done (else refused), and a line about it."""
 
 
@@ -74,8 +75,7 @@ def respond(places: Places, project: Project, report: Report, now: datetime, tel
 def _done(places: Places, project: Project, decision: Decision, now: datetime, tell: Tell) -> str:
     tell("respond", f"{decision.command}: {decision.why}")
     try:
-        act = _ACTS.get(decision.action)
-        done, line = act(places, project, now, tell) if act else (False, "type it yourself")
+        done, line = _ACTS[decision.action](places, project, Note("mlctl monitor", now, decision.why), tell)
     except MlctlError as error:
         outcome, line = "failed", " ".join(text for _, text in error.lines())
     else:
@@ -85,28 +85,31 @@ def _done(places: Places, project: Project, decision: Decision, now: datetime, t
     return outcome
 
 
-def _hold(places: Places, project: Project, now: datetime, tell: Tell) -> tuple[bool, str]:
+def _hold(places: Places, project: Project, note: Note, tell: Tell) -> tuple[bool, str]:
     found = rollout.read(places)
     if not found.challenger:
         return False, "there is no challenger whose share could grow"
-    return (
-        True,
-        f"the challenger keeps its {found.traffic.percent:g} % while the alarm is open; mlctl ramp --next waits",
-    )
+    share = f"the challenger keeps its {found.traffic.percent:g} %"
+    return True, f"{share}; mlctl ramp --next waits until the alarm is gone"
 
 
-def _rollback(places: Places, project: Project, now: datetime, tell: Tell) -> tuple[bool, str]:
+def _rollback(places: Places, project: Project, note: Note, tell: Tell) -> tuple[bool, str]:
     found = rollout.read(places)
     if found.challenger:
-        ramp.off(places, rollout.Note("respond", now, "an alarm is open"))
+        ramp.off(places, note)
         return True, f"the challenger {found.challenger[:12]} answers nobody any more"
-    if project.serving.kind != "batch":
-        return (
-            False,
-            "there is no challenger to take back, and nothing is published; mlctl rollback tells what there is",
-        )
-    live = publishing.back(places, project, None, now)
-    return True, f"{live.view} shows {live.rows:,} scores of run {live.run_id} again"
+    if project.serving.kind == "batch":
+        live = publishing.back(places, project, None, note.at)
+        return True, f"{live.view} shows {live.rows:,} scores of run {live.run_id} again"
+    done = releases.back(places, None, note)
+    return True, f"{done.name} ({done.release}) answers again, in place of {done.before}"
 
 
-_ACTS: Final[dict[Action, Act]] = {"hold": _hold, "rollback": _rollback}
+def _retrain(places: Places, project: Project, note: Note, tell: Tell) -> tuple[bool, str]:
+    today = note.at.replace(hour=0, minute=0, second=0, microsecond=0)
+    done = retraining.retrain(retraining.Order((places,), today, True, note), tell)
+    became = done.projects[0]
+    return not done.refused, f"{became.release or 'no release'}: {became.outcome}, {done.kept}"
+
+
+_ACTS: Final[dict[Action, Act]] = {"hold": _hold, "rollback": _rollback, "retrain": _retrain}
