@@ -23,7 +23,7 @@ from mlctl.sketches import shelf
 from mlctl.sketches.shelf import day_of
 from mlctl.spec import Project
 from mlctl.stages import Tell
-from mlctl.stages.features import checked_tables
+from mlctl.stages.features import checked_files
 from mlctl.times import moment_text
 from mlctl.workspace import Places
 
@@ -189,8 +189,8 @@ def _audited(
     places: Places, project: Project, who: Sharers, when: tuple[datetime, datetime], live_rows: int | None
 ) -> Scored:
     """The batch, after its audit."""
-    _, tables = checked_tables(places, project)
-    scored = sharing.score(who, places, project.rollout.guards, tables, when)
+    _, files = checked_files(places, project)
+    scored = sharing.score(who, places, project, files, when)
     options: Any = project.serving
     findings = batch.audit(options, scored.scores, scored.champion.manifest["evaluation"], live_rows)
     if findings:

@@ -6,13 +6,13 @@ beside, for the comparison on labels; in the shadow nobody gets the challenger's
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from mlctl import rollout
+from mlctl import distributed, rollout
 from mlctl.errors import DataError, first_line
 from mlctl.features import fulfils
 from mlctl.files import write_with
@@ -21,13 +21,14 @@ from mlctl.release import Release, open_release, read_manifest
 from mlctl.rollout import Traffic, buckets
 from mlctl.rollout.flag_file import CHALLENGER, CHAMPION
 from mlctl.serving.batch import score_everybody
-from mlctl.spec import Guards
+from mlctl.spec import Guards, Project
 from mlctl.workspace import Places
 
 if TYPE_CHECKING:
     import polars as pl
 
 When = tuple[datetime, datetime]
+_Way = Callable[[Release, Path, Callable[["pl.DataFrame"], None]], "pl.DataFrame"]
 _TOLD: Final = ("score", "decision", "reason")
 _FEWEST: Final = 20
 """Rows below which a share says nothing."""
@@ -100,14 +101,14 @@ def sharers(places: Places) -> Sharers:
     return Sharers(traffic.champion, places.releases / traffic.champion, tried, traffic, waiting)
 
 
-def score(who: Sharers, places: Places, guards: Guards, tables: Mapping[str, pl.DataFrame], when: When) -> Scored:
-    """Scores everybody.
+def score(who: Sharers, places: Places, project: Project, files: Mapping[str, Path], when: When) -> Scored:
+    """Scores everybody, in this process or where the project's engine runs.
 
     Args:
         who: Who scores.
         places: The project's paths.
-        guards: What the challenger may not do.
-        tables: The checked tables.
+        project: The project: its engine, and what the challenger may not do.
+        files: Each source's checked table, as a Parquet file.
         when: The moment of the features, and the present.
 
     Raises:
@@ -116,19 +117,35 @@ def score(who: Sharers, places: Places, guards: Guards, tables: Mapping[str, pl.
     """
     features: list[pl.DataFrame] = []
     champion = open_release(who.folder, _again(places, who.folder))
-    scores = score_everybody(champion, tables, *when, hear=features.append)
+    by = _way(places, project, files, when)
+    scores = by(champion, who.folder, features.append)
     if who.challenger is None:
         return Scored(champion, scores, features[0])
     challenger = open_release(who.challenger, _again(places, who.challenger))
     try:
-        tried = score_everybody(challenger, tables, *when)
+        tried = by(challenger, who.challenger, lambda _: None)
     except DataError as error:
         return Scored(champion, scores, features[0], None, f"it cannot score: {first_line(error)}")
     pairs = _pairs(who.traffic, scores, tried, _cohorts(champion, features[0]))
-    fault = _fault(champion, pairs, guards)
+    fault = _fault(champion, pairs, project.rollout.guards)
     if not fault and who.traffic.mode == "split":
         scores = _shared(who.traffic, places.name, scores, tried)
     return Scored(champion, scores, features[0], pairs, fault)
+
+
+def _way(places: Places, project: Project, files: Mapping[str, Path], when: When) -> _Way:
+    """How everybody is scored: from a release, its folder, and who hears the features, to the scores table."""
+    import polars as pl
+
+    if project.engine.kind == "local":
+        tables = {name: pl.read_parquet(path) for name, path in files.items()}
+        return lambda release, _, hear: score_everybody(release, tables, *when, hear=hear)
+
+    def by_engine(release: Release, folder: Path, hear: Callable[[pl.DataFrame], None]) -> pl.DataFrame:
+        work = distributed.Work(project.engine, folder, files)
+        return distributed.score_everybody(release, places, work, when, hear)
+
+    return by_engine
 
 
 def keep(places: Places, run_id: str, pairs: pl.DataFrame) -> None:

@@ -61,17 +61,20 @@ def ingest(
 @app.command(rich_help_panel="Work")
 def score(
     project: Project,
+    overrides: Annotated[list[str] | None, typer.Argument(metavar="[ENGINE]...", help="such as engine=spark")] = None,
+    *,
     as_of: Annotated[
         str | None, typer.Option(help="score as of this moment of the snapshot; default: as of its end")
     ] = None,
     json: AsJson = False,
 ) -> None:
     """Score everybody with the sealed release and publish the scores; `mlctl run` does this too."""
-    from mlctl import config, console, publishing
+    from mlctl import console, distributed, publishing
 
     places = enter(project, json)
+    composed = distributed.with_engine(places, overrides or [])
     with console.progress() as tell:
-        published = publishing.publish(places, config.read_params(places), present(), tell, moment_of("--as-of", as_of))
+        published = publishing.publish(places, composed, present(), tell, moment_of("--as-of", as_of))
     if json:
         console.json_data({"format_version": "1.0", **vars(published)})
 

@@ -1,18 +1,21 @@
 """An engine is a way to run the same feature plan over partitions of entities.
 
 Whatever the engine, one partition is computed by `mlctl.partition.compute_partition`, and so its file has the same
-bytes.
+bytes. `each` runs any other work over numbered parts, such as scoring them with a release.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pydantic import Field
 
 from mlctl.kinds import Record
 from mlctl.partition import Job, Receipt
+
+if TYPE_CHECKING:
+    import polars as pl
 
 
 class EngineOptions(Record):
@@ -36,5 +39,22 @@ class Engine(Protocol):
         Raises:
             DataError: A feature cannot be computed from the data.
             ExternalError: Disk, or what the engine runs on.
+        """
+        ...
+
+    def each(
+        self, options: Any, work: Callable[[int], pl.DataFrame], parts: Sequence[int], columns: Mapping[str, str]
+    ) -> Iterator[pl.DataFrame]:
+        """The tables that a function makes of numbers, a piece at a time, in any order.
+
+        Args:
+            options: The engine's options.
+            work: What makes the table of a part; it can be sent elsewhere.
+            parts: The numbers.
+            columns: Columns of the tables, and the Spark type of each.
+
+        Raises:
+            MlctlError: What the function raised.
+            ExternalError: What the engine runs on.
         """
         ...

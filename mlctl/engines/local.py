@@ -7,15 +7,18 @@ not fit the disk of one machine.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
 from mlctl.engines import EngineOptions
 from mlctl.partition import Job, Receipt, compute_partition
 from mlctl.tiles import make
+
+if TYPE_CHECKING:
+    import polars as pl
 
 
 class Options(EngineOptions):
@@ -52,3 +55,18 @@ def run(options: Options, job: Job, pending: Sequence[int]) -> Iterator[Receipt]
         finally:
             for future in waiting:
                 future.cancel()
+
+
+def each(
+    options: Options, work: Callable[[int], pl.DataFrame], parts: Sequence[int], columns: Mapping[str, str]
+) -> Iterator[pl.DataFrame]:
+    """The tables that a function makes of numbers, in threads; in the order of the numbers.
+
+    Raises:
+        MlctlError: What the function raised.
+    """
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(options.threads or len(os.sched_getaffinity(0))) as pool:
+        for table in pool.map(work, parts):
+            yield table.select(list(columns))

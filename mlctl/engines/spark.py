@@ -1,4 +1,4 @@
-"""Spark: the same partitions, divided and computed by the workers of a Spark cluster.
+"""Spark: the same partitions, divided, computed and scored by the workers of a Spark cluster.
 
 Use it when the events do not fit one machine, or a cluster is there anyway. The workers write the files themselves, so
 the workspace must lie where all of them see it. Not for small data: starting Spark takes longer than the local engine
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     import polars as pl
     import pyarrow as pa
 
+_ERROR: Final = "/error"
+_ARROW: Final = {"string": "string", "double": "float64", "long": "int64"}
 _RECEIPT: Final = "partition int, rows long, seconds double, error string"
 
 
@@ -71,6 +73,56 @@ def run(options: Options, job: Job, pending: Sequence[int]) -> Iterator[Receipt]
         raise ExternalError.tool("spark", first_line(error)) from error
     finally:
         spark.stop()
+
+
+def each(
+    options: Options, work: Callable[[int], pl.DataFrame], parts: Sequence[int], columns: Mapping[str, str]
+) -> Iterator[pl.DataFrame]:
+    """The tables that a function makes of numbers, by `mapInArrow` in the workers, in any order.
+
+    Raises:
+        MlctlError: What the function raised, in its own words.
+        ExternalError: Spark or Java is missing, or a worker failed.
+    """
+    import polars as pl
+
+    if not parts:
+        return
+    schema = ", ".join(f"`{name}` {kind}" for name, kind in {**columns, _ERROR: "string"}.items())
+    spark = _session(options, len(parts))
+    try:
+        numbers = spark.createDataFrame([(part,) for part in parts], "part long").repartition(len(parts), "part")
+        made = numbers.mapInArrow(_mapper(work, columns), schema=schema).toArrow()
+    except Exception as error:
+        raise ExternalError.tool("spark", first_line(error)) from error
+    finally:
+        spark.stop()
+    tables: Any = pl.from_arrow(made)
+    for told in tables[_ERROR].drop_nulls()[:1]:
+        said = json.loads(told)
+        raise Relayed(said["exit_code"], [(heading, text) for heading, text in said["lines"]])
+    yield tables.drop(_ERROR)
+
+
+def _mapper(
+    work: Callable[[int], pl.DataFrame], columns: Mapping[str, str]
+) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+    def mapped(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        import pyarrow as pa
+
+        schema = pa.schema(
+            [(name, getattr(pa, _ARROW[kind])()) for name, kind in {**columns, _ERROR: "string"}.items()]
+        )
+        for batch in batches:
+            for part in batch.column(0).to_pylist():
+                try:
+                    table = work(part).select(list(columns)).to_arrow()
+                    told = table.append_column(_ERROR, pa.nulls(table.num_rows, pa.string()))
+                except MlctlError as problem:
+                    told = pa.table({**{name: [None] for name in columns}, _ERROR: [json.dumps(problem.record())]})
+                yield from told.cast(schema).to_batches()
+
+    return mapped
 
 
 def _session(options: Options, partitions: int) -> Any:

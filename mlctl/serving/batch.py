@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from pydantic import Field
@@ -85,49 +86,68 @@ def score_everybody(
     """
     import polars as pl
 
-    project = release.project
-    plan = compile_plan(project, {name: table.columns for name, table in tables.items()})
+    plan = compile_plan(release.project, {name: table.columns for name, table in tables.items()})
     spine = population(plan, tables, as_of)
-    if spine.height == 0:
-        raise DataError.no_rows(
-            "the population",
-            f"no entity is known before {as_of:%Y-%m-%d}",
-            "look at entity: and at the as_of of the snapshot",
-        )
+    must_know_somebody(spine, as_of)
     features = compute(plan, tables, spine)
     hear(features)
-    decided = _decided(release, features)
-    told = [
+    decided = pl.concat([spine.select(plan.entity.key), _decided(release, features)], how="horizontal")
+    return labelled(release, decided, as_of, now)
+
+
+def must_know_somebody(spine: pl.DataFrame, as_of: datetime) -> None:
+    """There must be somebody to score.
+
+    Raises:
+        DataError: Nobody is known before the moment.
+    """
+    if spine.height == 0:
+        why = f"no entity is known before {as_of:%Y-%m-%d}"
+        raise DataError.no_rows("the population", why, "look at entity: and at the as_of of the snapshot")
+
+
+def labelled(release: Release, decided: pl.DataFrame, as_of: datetime, now: datetime) -> pl.DataFrame:
+    """What was decided, with whose it is and of when: the scores table."""
+    import polars as pl
+
+    return decided.with_columns(
         pl.lit(release.id).alias("release"),
         pl.lit("champion").alias("variant"),
         pl.lit(as_of).cast(pl.Datetime("us", "UTC")).alias(AS_OF),
         pl.lit(now).cast(pl.Datetime("us", "UTC")).alias("scored_at"),
-    ]
-    return pl.concat([spine.select(project.entity.key), decided], how="horizontal").with_columns(told)
+    )
+
+
+def decide(release: Release, rows: pl.DataFrame) -> pl.DataFrame:
+    """What is decided about each row of features, and why where the release's `serving.reasons` asks for that.
+
+    Raises:
+        DataError: A feature is missing or has another type than in training.
+        IntegrityError: Contributions are asked for and the release's trees cannot tell them.
+    """
+    import polars as pl
+
+    matrix = encode(release.encoding, rows)
+    decided = release.decider()(rows, release.graph(matrix).astype("float64"))
+    reasons: int = release.project.serving.reasons
+    if not reasons:
+        return decided
+    why = contributions(release, matrix, reasons)
+    # who is too new got the prior, which no feature moved, or the score of another model
+    return decided.with_columns(pl.when(~pl.col("reason").is_in(_COLD)).then(why).alias(NAME))
 
 
 def _decided(release: Release, features: pl.DataFrame) -> pl.DataFrame:
-    """What is decided about each row, and why where that is asked; on every core, by pieces that change no bit."""
+    """As `decide`, on every core, by pieces that change no bit."""
     from concurrent.futures import ThreadPoolExecutor
 
     import polars as pl
 
-    options: Any = release.project.serving
-
-    def piece(start: int) -> pl.DataFrame:
-        rows = features.slice(start, BATCH_ROWS)
-        matrix = encode(release.encoding, rows)
-        decided = release.decider()(rows, release.graph(matrix).astype("float64"))
-        if not options.reasons:
-            return decided
-        why = contributions(release, matrix, options.reasons)
-        # who is too new got the prior, which no feature moved, or the score of another model
-        return decided.with_columns(pl.when(~pl.col("reason").is_in(_COLD)).then(why).alias(NAME))
-
     # loaded before the threads ask for it
     _ = release.graph
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-        return pl.concat(pool.map(piece, range(0, features.height, BATCH_ROWS)), rechunk=True)
+        pieces = (features.slice(start, BATCH_ROWS) for start in range(0, features.height, BATCH_ROWS))
+        return pl.concat(pool.map(partial(decide, release), pieces), rechunk=True)
 
 
 def audit(options: Options, scores: pl.DataFrame, expected: Mapping[str, Any], live_rows: int | None) -> list[Finding]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlctl import snapshot, splits
@@ -64,6 +65,16 @@ def checked_tables(places: Places, project: Project) -> tuple[datetime, dict[str
     """
     import polars as pl
 
+    as_of, files = checked_files(places, project)
+    return as_of, {name: pl.read_parquet(path) for name, path in files.items()}
+
+
+def checked_files(places: Places, project: Project) -> tuple[datetime, dict[str, Path]]:
+    """The snapshot's moment and the Parquet files of the checked tables.
+
+    Raises:
+        IntegrityError: They are missing, or of another snapshot than the one in place.
+    """
     again = f"mlctl run projects/{places.name}"
     taken = snapshot.read(places)
     if taken is None:
@@ -71,13 +82,11 @@ def checked_tables(places: Places, project: Project) -> tuple[datetime, dict[str
     report = read_json(places.checked / "report.json", again)
     if report["dataset"] != taken.version:
         raise IntegrityError.refused(str(places.checked), "it was checked from another snapshot", again)
-    tables = {}
-    for name in project.sources:
-        path = places.checked / f"{name}.parquet"
+    files = {name: places.checked / f"{name}.parquet" for name in project.sources}
+    for path in files.values():
         if not path.is_file():
             raise IntegrityError.missing(str(path), again)
-        tables[name] = pl.read_parquet(path)
-    return taken.as_of, tables
+    return taken.as_of, files
 
 
 def _rows(

@@ -49,7 +49,8 @@ releases online moved
 ramp
 probes slices contributions
 serving
-server exports sharing
+server exports distributed
+sharing
 predictions
 stages
 publishing comparing
