@@ -181,7 +181,7 @@ def _order(places: Places, project: Project, now: datetime, run: tuple[str, str,
         now=now,
         keep=project.database.keep,
         entity=project.entity.key,
-        numbers=project.label.task == "regression",
+        numbers=project.label.task in ("regression", "ranking"),
     )
 
 

@@ -70,11 +70,13 @@ def score(
 ) -> None:
     """Score everybody with the sealed release and publish the scores; `mlctl run` does this too."""
     from mlctl import console, distributed, publishing
+    from mlctl.indexing import lists
 
     places = enter(project, json)
     composed = distributed.with_engine(places, overrides or [])
+    publish = lists.publish if composed.ranks() else publishing.publish
     with console.progress() as tell:
-        published = publishing.publish(places, composed, present(), tell, moment_of("--as-of", as_of))
+        published = publish(places, composed, present(), tell, moment_of("--as-of", as_of))
     if json:
         console.json_data({"format_version": "1.0", **vars(published)})
 

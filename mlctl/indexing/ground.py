@@ -38,6 +38,7 @@ class Ground:
         items: The items of today. Grain: one item, sorted by id: its id as text, the columns of filters and of texts.
         histories: What users had. Grain: one user, sorted by id: the id as text, `history`: item ids, oldest first.
         as_of: The moment of both.
+        taken: The moment of the snapshot.
         dataset: The version of the data.
     """
 
@@ -45,7 +46,28 @@ class Ground:
     items: pl.DataFrame
     histories: pl.DataFrame
     as_of: datetime
+    taken: datetime
     dataset: str
+
+    @property
+    def k(self) -> int:
+        """How many items are shown."""
+        section = self.recommender.project.items
+        return section.k if section else 10
+
+    @property
+    def seen(self) -> str:
+        """Whether items of a history are shown again: `hide` or `show`."""
+        section = self.recommender.project.items
+        return section.seen if section else "hide"
+
+    @property
+    def shown(self) -> list[str] | None:
+        """The items that may be shown; None for all that the release knows."""
+        known = self.recommender.items[self.recommender.item_key]
+        today = self.items[self.recommender.item_key]
+        gone = not set(known) <= set(today)
+        return today.to_list() if gone else None
 
     @property
     def settings(self) -> Index:
@@ -71,8 +93,12 @@ class Ground:
         )
 
 
-def read_ground(places: Places) -> Ground:
+def read_ground(places: Places, as_of: datetime | None = None) -> Ground:
     """The release with today's items, and users' histories.
+
+    Args:
+        places: The project's paths.
+        as_of: Histories before this moment; None: all of the snapshot.
 
     Raises:
         ConfigError: The project recommends nothing.
@@ -85,12 +111,13 @@ def read_ground(places: Places) -> Ground:
         fault = Fault("label", "only a recommender has vectors to index", hint="label: {kind: interactions}")
         raise ConfigError.of_project(places.name, [fault])
     recommender = open_recommender(folder, again)
-    as_of, tables = checked_tables(places, recommender.project)
+    taken, tables = checked_tables(places, recommender.project)
     events, known, dataset = _events(places, again)
     items = _items(recommender, tables, known)
-    key = recommender.item_key
-    histories = _histories(recommender.project, events, known[key].to_list())
-    return Ground(_of_today(recommender, items), items, histories, as_of, dataset)
+    if as_of is not None:
+        events = events.filter(events["time"] < as_of)
+    histories = _histories(recommender.project, events, known[recommender.item_key].to_list(), tables)
+    return Ground(_of_today(recommender, items), items, histories, as_of or taken, taken, dataset)
 
 
 def _events(places: Places, again: str) -> tuple[pl.DataFrame, pl.DataFrame, str]:
@@ -131,14 +158,21 @@ def _of_today(recommender: Recommender, items: pl.DataFrame) -> Recommender:
     return recommender if section is None or section.source is None else recommender.with_items(items)
 
 
-def _histories(project: Project, events: pl.DataFrame, ids: Sequence[str]) -> pl.DataFrame:
-    """Of each user the latest items, as ids."""
+def _histories(
+    project: Project, events: pl.DataFrame, ids: Sequence[str], tables: Mapping[str, pl.DataFrame]
+) -> pl.DataFrame:
+    """Of each user the latest items, as ids; of who is listed and had nothing, none."""
     import polars as pl
 
     names = pl.DataFrame({"item": range(len(ids)), HISTORY: list(ids)}, schema_overrides={HISTORY: pl.String})
     named = events.with_columns(pl.col("item").cast(pl.Int64)).join(names, on="item", maintain_order="left")
     grouped = named.group_by("user", maintain_order=True).agg(pl.col(HISTORY).tail(LONGEST))
-    return grouped.select(pl.col("user").cast(pl.String).alias(project.entity.key), HISTORY).sort(project.entity.key)
+    key = project.entity.key
+    found = grouped.select(pl.col("user").cast(pl.String).alias(key), HISTORY)
+    if project.entity.source is not None:
+        listed = tables[project.entity.source].select(pl.col(key).cast(pl.String)).drop_nulls().unique()
+        found = found.join(listed, on=key, how="full", coalesce=True).with_columns(pl.col(HISTORY).fill_null([]))
+    return found.sort(key)
 
 
 def sampled(ground: Ground, most: int) -> tuple[Array, list[list[str]]]:

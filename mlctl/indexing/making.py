@@ -205,8 +205,7 @@ def declared(places: Places, settings: Index, columns: Mapping[str, str]) -> dic
 
 
 def _wanted(places: Places, ground: Ground, catalogue: Catalogue) -> Wanted:
-    settings, section = ground.settings, ground.recommender.project.items
-    k = section.k if section else 10
+    settings, k = ground.settings, ground.k
     queries, histories = sampled(ground, settings.queries)
     return Wanted(
         settings.recall,
