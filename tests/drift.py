@@ -45,7 +45,8 @@ def baseline(seed: int, count: int, *, days: int = 28, observed: bool = True, fe
     """What training saw of such a world, over so many days."""
     draw = np.random.default_rng([seed, 1])
     parts = {
-        day: rows(draw, count, features, day.weekday() >= 5) for day in (FIRST + timedelta(days=n) for n in range(days))
+        day: rows(draw, count, features, observed and day.weekday() >= 5)
+        for day in (FIRST + timedelta(days=n) for n in range(days))
     }
     learnt = sketches.Learnt({"f00": 0.6, "f01": 0.4}, (), {"large": "f01 > 1"}, {})
     return sketches.learn(pl.concat(parts.values()), parts if observed else {}, learnt)

@@ -56,6 +56,11 @@ class Shift:
     limit: str
     cause: str = ""
 
+    @classmethod
+    def none(cls, column: str) -> Shift:
+        """Nothing that could be surprising."""
+        return cls(column, "", 1.0, 0.0, "", "")
+
 
 def watched(options: DailyOptions, baseline: Baseline) -> list[str]:
     """The sketches of features that a monitor watches; those of a text or vector go by its feature's name."""

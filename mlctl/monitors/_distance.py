@@ -22,6 +22,8 @@ from mlctl.sketches.statistics import distances
 
 Chosen = Callable[[str], bool]
 _SIGMA: Final = 3.0
+_FEWEST_IN_BIN: Final = 10
+"""Expected rows from which a bin counts by itself, so that chi-square holds."""
 _TOGETHER: Final = 4
 """Words of one text come together, so that they are worth fewer rows than there are words."""
 
@@ -79,7 +81,8 @@ def _allowed(options: DistanceOptions, window: Window, baseline: Baseline, colum
         return options.limit
     # the noise of psi falls with the rows, that of the others with their root
     fewer = max(norm.rows / max(window.sheet.rows, 1), 1.0)
-    return max(options.limit, (norm.middle + _SIGMA * norm.spread) * (fewer if what == "psi" else math.sqrt(fewer)))
+    of_weekday = norm.middle + (norm.weekdays[window.day.weekday()] if norm.weekdays else 0.0)
+    return max(options.limit, (of_weekday + _SIGMA * norm.spread) * (fewer if what == "psi" else math.sqrt(fewer)))
 
 
 def _chance(what: str, sketch: Sketch, baseline: Baseline, column: str) -> float:
@@ -93,8 +96,21 @@ def _chance(what: str, sketch: Sketch, baseline: Baseline, column: str) -> float
         rows /= _TOGETHER
     if what in ("ks", "wasserstein"):
         return float(kolmogorov(found["ks"] * math.sqrt(rows)))
-    filled = sum(1 for a, b in zip(sketch.bins, whole.bins, strict=True) if a or b)
-    return float(chdtrc(max(filled - 1, 1), 4 * found["chi_square"] ** 2 * rows))
+    statistic, bins = _pooled(sketch, whole, rows)
+    return float(chdtrc(max(bins - 1, 1), statistic))
+
+
+def _pooled(sketch: Sketch, whole: Sketch, rows: float) -> tuple[float, int]:
+    """Pearson's chi-square of both histograms, and over how many bins: sparse ones count together."""
+    statistic, bins, ours, theirs = 0.0, 0, 0.0, 0.0
+    for a, b in sorted(zip(sketch.shares(), whole.shares(), strict=True), key=lambda pair: pair[0] + pair[1]):
+        ours, theirs = ours + a, theirs + b
+        if (ours + theirs) / 2 * rows >= _FEWEST_IN_BIN:
+            statistic += (ours - theirs) ** 2 / ((ours + theirs) / 2) * rows
+            bins, ours, theirs = bins + 1, 0.0, 0.0
+    if ours + theirs:
+        statistic, bins = statistic + (ours - theirs) ** 2 / ((ours + theirs) / 2) * rows, bins + 1
+    return statistic, bins
 
 
 def _moved(sketch: Sketch, baseline: Baseline, column: str) -> str:

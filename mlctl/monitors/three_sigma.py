@@ -16,7 +16,7 @@ from pydantic import Field
 
 from mlctl.findings import Finding
 from mlctl.monitors import Measured, Window
-from mlctl.monitors._daily import DailyOptions, false_share, told, unjudged, watched
+from mlctl.monitors._daily import DailyOptions, Shift, false_share, told, unjudged, watched
 from mlctl.monitors._sigma import Column, measured, most_surprising
 
 if TYPE_CHECKING:
@@ -50,10 +50,14 @@ def observe(options: Options, window: Window, baseline: Baseline | None) -> list
     """The features that left what is usual, by importance times shift."""
     if baseline is None or window.sheet is None or unjudged(options, window, baseline):
         return unjudged(options, window, baseline)
+    columns = window.sheet.columns
+    suspects = baseline.screen.suspects(columns, window.day, options.sigma, options.min_shift)
     shifts = {}
-    for column in _columns(options, window, baseline):
-        if (found := most_surprising(column, options.sigma, options.min_shift)) is not None:
-            shifts[column.name] = found
+    for name in watched(options, baseline):
+        shifts[name] = (Shift.none(name), False)
+        if name in suspects:
+            column = Column.of(name, columns[name], baseline, window.day)
+            shifts[name] = most_surprising(column, options.sigma, options.min_shift) or shifts[name]
     return told(options, window, baseline, shifts, false_share(options.sigma))
 
 

@@ -19,6 +19,7 @@ from mlctl.features import fulfils
 from mlctl.files import sha256_of
 from mlctl.sketches.additive import Additive
 from mlctl.sketches.norms import Norm, norms
+from mlctl.sketches.screen import Screen
 from mlctl.sketches.shapes import Shape, shape_of
 from mlctl.sketches.sheet import DECISION, OUTPUTS, Sheet, columns_of, sheet_of
 from mlctl.sketches.statistics import Scale, distances, statistics
@@ -80,6 +81,12 @@ class Baseline:
     def norms(self) -> Mapping[str, Mapping[str, Norm]]:
         """By column and statistic, what it is like on a usual day."""
         return norms(self.days, self.observed)
+
+    @cached_property
+    def screen(self) -> Screen:
+        """Tells which columns of a day could be surprising at all."""
+        names = {name: (shape, self.scale(name), self.norms.get(name, {})) for name, shape in self.shapes.items()}
+        return Screen(names)
 
     def scale(self, column: str) -> Scale:
         """The unit of a column's statistics."""

@@ -76,13 +76,22 @@ def _numbers(values: pl.Series, shape: Shape) -> Sketch:
             continue
         known += len(there)
         low, high = min(low, float(there.min())), max(high, float(there.max()))
-        bins += np.bincount(np.searchsorted(edges, there, side="right"), minlength=shape.bins)
+        bins += np.bincount(_bin_of(there, edges), minlength=shape.bins)
         with np.errstate(over="ignore"):
             more, more_squares = _sums(np.rint((there - shape.centre) / shape.unit))
         total, squares = total + more, squares + more_squares
     odd = len(array) - nulls - known
     lowest, highest = (low, high) if known else (None, None)
     return Sketch(len(array), nulls, odd, total, squares, lowest, highest, tuple(bins.tolist()))
+
+
+def _bin_of(values: np.ndarray[Any, Any], edges: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """[values] the bin of each; all 0 for a shape without edges, which counts moments alone."""
+    import numpy as np
+
+    if not len(edges):
+        return np.zeros(len(values), dtype=np.int64)
+    return np.searchsorted(edges, values, side="right")
 
 
 def _sums(steps: np.ndarray[Any, Any]) -> tuple[int, int]:

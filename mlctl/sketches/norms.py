@@ -16,6 +16,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from mlctl.sketches.statistics import DEVIATION, HIGH, LOW, MEAN, NULLS
@@ -82,10 +83,8 @@ class Norm:
 
     def limits(self, rows: int, day: date, sigma: float) -> tuple[float, float]:
         """Between which a day's value lies with the chance that `sigma` deviations of a normal have."""
-        from scipy.special import ndtr, stdtrit
-
         middle, spread, dof = self.expected(rows, day)
-        reach = float(stdtrit(dof, ndtr(sigma))) * spread
+        reach = _deviations(dof, sigma) * spread
         return middle - reach, middle + reach
 
     def surprise(self, value: float, rows: int, day: date) -> float:
@@ -101,6 +100,14 @@ class Norm:
             deviations = -float(ndtri(max(chance / 2, 1e-300)))
             return -math.expm1(-math.exp(-(deviations * _GUMBEL + _EULER)))
         return min(chance, 1.0)
+
+
+@cache
+def _deviations(dof: int, sigma: float) -> float:
+    """How many deviations Student's t leaves the chance outside that so many leave outside a normal."""
+    from scipy.special import ndtr, stdtrit
+
+    return float(stdtrit(dof, ndtr(sigma)))
 
 
 def norms(days: Sequence[Day], observed: bool) -> dict[str, dict[str, Norm]]:

@@ -21,7 +21,7 @@ from mlctl.sketches.sketch import Sketch
 NULLS: Final = "null_share"
 OTHERS: Final = "share of others"
 MEAN, DEVIATION, LOW, HIGH = "mean", "stddev", "min", "max"
-_MOST_SHARES: Final = 50
+MOST_SHARES: Final = 50
 
 
 @dataclass(frozen=True)
@@ -46,9 +46,9 @@ def statistics(sketch: Sketch, shape: Shape, scale: Scale) -> dict[str, tuple[fl
     """
     found = {NULLS: (sketch.null_share, even(sketch.nulls + sketch.odd, sketch.rows))}
     if shape.kind == "category":
-        for name, count in zip(shape.categories[:_MOST_SHARES], sketch.bins, strict=False):
+        for name, count in zip(shape.categories[:MOST_SHARES], sketch.bins, strict=False):
             found[f"share of {name}"] = (count / max(sketch.known, 1), even(count, sketch.known))
-        others = sum(sketch.bins[min(_MOST_SHARES, len(shape.categories)) :])
+        others = sum(sketch.bins[min(MOST_SHARES, len(shape.categories)) :])
         found[OTHERS] = (others / max(sketch.known, 1), even(others, sketch.known))
         return found if sketch.known else {NULLS: found[NULLS]}
     if sketch.low is None or sketch.high is None or not scale.deviation:
