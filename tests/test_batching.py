@@ -43,6 +43,27 @@ def test_a_request_alone_is_answered_at_once_and_those_that_come_together_togeth
     asyncio.run(play())
 
 
+def test_where_rows_take_long_a_batch_is_small_so_that_others_are_heard_between():
+    now = [0.0]
+
+    async def play():
+        seen: list[int] = []
+
+        def answer(rows, ids):
+            seen.append(len(rows))
+            now[0] += 0.002 * len(rows)
+            return [{"number": row["number"]} for row in rows]
+
+        queue = Batches(answer, lambda rows: [], (100, 50, 60.0), lambda: now[0])
+        for round_ in range(30):
+            await ask(queue, round_)
+        await asyncio.gather(*(ask(queue, number) for number in range(10)))
+        return seen[30:]
+
+    # 2 ms a row, and a batch shall take 4
+    assert asyncio.run(play()) == [2, 2, 2, 2, 2]
+
+
 def test_a_request_larger_than_a_batch_is_one_batch():
     async def play():
         queue, seen = batches()

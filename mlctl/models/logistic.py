@@ -111,11 +111,16 @@ class _Seen:
 
 def _graph(seen: _Seen, estimator: LogisticRegression, table: TrainingTable) -> bytes:
     """The same arithmetic in ONNX."""
+    import numpy as np
     from onnx import TensorProto, helper
 
     binary, columns = table.task == "binary", len(table.columns)
-    learnt_weights = estimator.coef_[0] if binary else estimator.coef_.T
-    intercept = estimator.intercept_[0].reshape(()) if binary else estimator.intercept_
+    by_class, intercept = estimator.coef_, estimator.intercept_
+    if not binary and len(by_class) == 1:
+        # of two classes scikit-learn learns the second against the first, whose sum is 0
+        by_class, intercept = np.concatenate([0 * by_class, by_class]), np.concatenate([0 * intercept, intercept])
+    learnt_weights = by_class[0] if binary else by_class.T
+    intercept = intercept[0].reshape(()) if binary else intercept
     source = "columns" if seen.texts else "features"
     nodes, learnt = steps(seen.scaling, learnt_weights[:columns], intercept, source)
     if seen.texts:

@@ -82,6 +82,14 @@ class Answering:
         """Whether a store holds every feature of the release."""
         return store.key == self.inputs.key and store.holds(self.inputs.schema)
 
+    def admit(self) -> None:
+        """Lets a request pass before anything of it is read: to say no must cost little where there is too much.
+
+        Raises:
+            Refused: 503: too many rows wait already.
+        """
+        self._batches.admit()
+
     async def ask(self, rows: Sequence[Row], identity: str, fills: Sequence[Filled] = ()) -> list[dict[str, Any]]:
         """The answers to rows, written down; where the lookup says why, the fallback's.
 

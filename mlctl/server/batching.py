@@ -1,8 +1,8 @@
 """Requests that arrive together are answered together; nobody waits for company.
 
 The first request asks the event loop to answer at its next turn. What has arrived by then is one batch: when the
-machine is idle that is the request alone, and under load it is everything that the sockets held. The queue is bounded
-in rows, so that who comes too late is told at once.
+machine is idle that is the request alone, and under load it is everything that the sockets held, as far as it does not
+keep them waiting for long. The queue is bounded in rows, so that who comes too late is told at once.
 """
 
 from __future__ import annotations
@@ -19,6 +19,10 @@ Row = Mapping[str, Any]
 Answer = dict[str, Any]
 
 _RETRY_AFTER_S: Final = 1
+_TURN_S: Final = 0.004
+"""How long a batch should take at most: between two of them the sockets are served, and a full queue says so soon."""
+_LEARN: Final = 0.2
+"""How much the last batch counts in what is known of the time that a row takes."""
 
 
 class _Waiting(NamedTuple):
@@ -36,6 +40,7 @@ class Batches:
         answer: Callable[[Sequence[Row], Sequence[str]], list[Answer]],
         late: Callable[[Sequence[Row]], list[Answer]],
         limits: tuple[int, int, float],
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """A queue.
 
@@ -43,7 +48,9 @@ class Batches:
             answer: The answers to rows, which have ids.
             late: The answers to rows that waited too long.
             limits: Most rows that wait, most rows of a batch, and most seconds of waiting.
+            clock: Tells seconds.
         """
+        self._clock, self._row_s = clock, 0.0
         self._answer, self._late = answer, late
         self._most_waiting, self._most_rows, self._patience_s = limits
         self._waiting: deque[_Waiting] = deque()
@@ -55,6 +62,15 @@ class Batches:
         """Rows that wait now."""
         return self._rows
 
+    def admit(self) -> None:
+        """Lets a request pass before anything of it is read.
+
+        Raises:
+            Refused: 503: too many rows wait already.
+        """
+        if self._rows >= self._most_waiting:
+            raise Refused(503, "too many requests wait already", retry_after_s=_RETRY_AFTER_S)
+
     async def ask(self, rows: Sequence[Row], ids: Sequence[str]) -> list[Answer]:
         """The answers to rows with these ids, in their order.
 
@@ -64,7 +80,7 @@ class Batches:
         if self._rows + len(rows) > self._most_waiting and self._rows:
             raise Refused(503, "too many requests wait already", retry_after_s=_RETRY_AFTER_S)
         loop = asyncio.get_running_loop()
-        waiting = _Waiting(rows, ids, loop.create_future(), time.monotonic() + self._patience_s)
+        waiting = _Waiting(rows, ids, loop.create_future(), self._clock() + self._patience_s)
         self._waiting.append(waiting)
         self._rows += len(rows)
         if not self._called:
@@ -88,8 +104,9 @@ class Batches:
         batch: list[_Waiting] = []
         rows: list[Row] = []
         ids: list[str] = []
-        now = time.monotonic()
-        while self._waiting and (not batch or len(rows) + len(self._waiting[0].rows) <= self._most_rows):
+        now = self._clock()
+        most = min(self._most_rows, int(_TURN_S / self._row_s) if self._row_s else self._most_rows)
+        while self._waiting and (not batch or len(rows) + len(self._waiting[0].rows) <= most):
             waiting = self._waiting.popleft()
             self._rows -= len(waiting.rows)
             if waiting.answered.done():
@@ -101,7 +118,9 @@ class Batches:
             rows += waiting.rows
             ids += waiting.ids
         if batch:
+            begun = self._clock()
             answers = self._answer(rows, ids)
+            self._row_s += _LEARN * ((self._clock() - begun) / len(rows) - self._row_s)
             start = 0
             for waiting in batch:
                 waiting.answered.set_result(answers[start : start + len(waiting.rows)])

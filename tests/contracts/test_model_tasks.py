@@ -53,6 +53,18 @@ def test_onnx_says_what_the_library_says_on_seen_and_hostile_rows(kind, task):
     assert runtime.parity(fit(kind, table), table.matrix, unit=unit(table)) < 1e-5
 
 
+@pytest.mark.parametrize("kind", [kind for kind, task in CASES if task == "multiclass"])
+def test_two_classes_by_name_are_classes_too(kind):
+    binary = planted("binary")
+    table = replace(binary, task="multiclass", classes=("no", "yes"))
+    fitted = fit(kind, table)
+
+    assert runtime.parity(fitted, table.matrix) < 1e-5
+    scores = runtime.score_onnx(fitted.onnx, table.matrix)
+    assert scores.shape == (len(table.labels), 2)
+    assert scores.sum(axis=1) == pytest.approx(1, abs=1e-6)
+
+
 @pytest.mark.parametrize(("kind", "task"), CASES)
 def test_the_graph_has_the_shape_of_the_task_and_only_operators_of_its_kind(kind, task):
     table = planted(task)

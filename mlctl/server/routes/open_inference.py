@@ -60,6 +60,7 @@ def unversioned(path: str, name: str, release: str) -> str:
 
 
 async def _inferred(answering: Answering, scope: Scope, body: bytes) -> Reply:
+    answering.admit()
     inputs, lookups = answering.inputs, answering.lookups
     length = next((value.decode("latin-1") for name, value in scope["headers"] if name == inference.HEADER), "")
     request = inference.Inference(body, length, inputs, by_key=lookups is not None)

@@ -20,6 +20,7 @@ def routes(answering: Answering) -> Routes:
     """The group."""
 
     async def predict(scope: Scope, body: bytes) -> Reply:
+        answering.admit()
         said, fills = all_filled(answering.lookups, parsed(body), answering.inputs)
         rows = answering.inputs.rows(said)
         answers = await answering.ask(rows, identity(scope), fills)
