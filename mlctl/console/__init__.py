@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -92,6 +92,12 @@ def _plain_tell(stage: str, line: str) -> None:
 def stage_line(stage: str, line: str) -> None:
     """One line about a stage, in the form that a waiting `mlctl run` passes on."""
     words(f"  {stage:<9} {line}")
+
+
+def lines(stage: str, told: Iterable[str]) -> None:
+    """Several lines about a stage."""
+    for line in told:
+        stage_line(stage, line)
 
 
 @contextmanager

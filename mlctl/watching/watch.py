@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Final
 from mlctl import costs, freshness, kinds, outcomes, predictions, snapshot
 from mlctl.files import write_json
 from mlctl.findings import Finding
+from mlctl.indexing import decaying
 from mlctl.monitors import Measured, Window
 from mlctl.sketches import Baseline, shelf, spool
 from mlctl.spec import Project
@@ -239,4 +240,6 @@ def _facts(places: Places, project: Project, day: date, until: datetime) -> dict
     taken = snapshot.read(places)
     if taken is not None and taken.as_of <= until:
         found["sources"] = freshness.freshness(places, project, until)
+    if project.ranks() and (measured := decaying.measurements(places, until=until)):
+        found["index"] = measured[-1]
     return found
