@@ -29,7 +29,10 @@ def project(**sections: Any) -> Project:
 
 
 def faults_of(**sections: Any) -> list[str]:
-    return [fault.sentence() if hasattr(fault, "sentence") else f"{fault.key}: {fault.message}" for fault in validation.read({**MAPPING, **sections})[1]]
+    return [
+        fault.sentence() if hasattr(fault, "sentence") else f"{fault.key}: {fault.message}"
+        for fault in validation.read({**MAPPING, **sections})[1]
+    ]
 
 
 def views(rows: list[tuple[Any, Any, datetime | None]]) -> pl.DataFrame:
@@ -37,7 +40,9 @@ def views(rows: list[tuple[Any, Any, datetime | None]]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=schema, orient="row")
 
 
-PRODUCTS = pl.DataFrame({"item_id": ["b", "a", "c"], "title": ["bolt", "apple", None], "aisle": ["diy", "food", "food"]})
+PRODUCTS = pl.DataFrame(
+    {"item_id": ["b", "a", "c"], "title": ["bolt", "apple", None], "aisle": ["diy", "food", "food"]}
+)
 
 
 def test_the_catalogue_is_sorted_and_says_what_each_item_is_made_from() -> None:
@@ -99,7 +104,9 @@ def test_only_what_the_label_wants_is_learnt_from() -> None:
 
 
 def told(rows: list[tuple[int, int, int]]) -> Interactions:
-    user, item, day = (np.asarray(column) for column in zip(*sorted(rows, key=lambda row: (row[0], row[2])), strict=True))
+    user, item, day = (
+        np.asarray(column) for column in zip(*sorted(rows, key=lambda row: (row[0], row[2])), strict=True)
+    )
     return Interactions(user, item, day * DAY, int(user.max()) + 1, 20)
 
 
@@ -134,7 +141,10 @@ def test_a_user_is_asked_for_again_as_evidence_grows() -> None:
 
     found = cases(project(), events, part, JUDGES, over_time=True)
 
-    assert [(user, had.tolist(), came.tolist()) for user, had, came in zip(found.user, found.histories, found.relevant, strict=True)] == [
+    assert [
+        (user, had.tolist(), came.tolist())
+        for user, had, came in zip(found.user, found.histories, found.relevant, strict=True)
+    ] == [
         (0, [1], [2, 3, 4, 5]),
         (0, [1, 2], [3, 4, 5]),
         (0, [1, 2, 3], [4, 5]),
@@ -171,7 +181,14 @@ def test_the_states_are_cohorts_and_no_gate_can_leave_popularity_out() -> None:
 def part_of(value: float, other: float, low: float, high: float) -> dict[str, Any]:
     models = {
         "content": {"ndcg": {"value": value, "low": value - 0.01, "high": value + 0.01}},
-        "popularity": {"ndcg": {"value": other, "low": other - 0.01, "high": other + 0.01, "own_minus_this": {"low": low, "high": high}}},
+        "popularity": {
+            "ndcg": {
+                "value": other,
+                "low": other - 0.01,
+                "high": other + 0.01,
+                "own_minus_this": {"low": low, "high": high},
+            }
+        },
     }
     return {"rows": 80, "models": models, "better": {"ndcg": "higher"}}
 
@@ -204,4 +221,6 @@ def test_what_does_not_go_together_is_told_at_once() -> None:
         "time": "'views' has no time column",
     }
 
-    assert {key: [wanted[key] in text for text in texts] for key, texts in told_of.items()} == {key: [True] for key in wanted}
+    assert {key: [wanted[key] in text for text in texts] for key, texts in told_of.items()} == {
+        key: [True] for key in wanted
+    }

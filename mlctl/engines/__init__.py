@@ -7,7 +7,9 @@ bytes. `each` runs any other work over numbered parts, such as scoring them with
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from pydantic import Field
 
@@ -25,6 +27,12 @@ class EngineOptions(Record):
     partition_rows: int = Field(
         default=400_000, ge=1, description="rows of a partition, about; fewer rows take less memory and more time"
     )
+
+
+USER: Final = "user"
+ITEM: Final = "item"
+TIME: Final = "time"
+"""The columns of interactions: who, what and when."""
 
 
 class Engine(Protocol):
@@ -56,5 +64,36 @@ class Engine(Protocol):
         Raises:
             MlctlError: What the function raised.
             ExternalError: What the engine runs on.
+        """
+        ...
+
+    def together(self, options: Any, events: Path) -> pl.DataFrame:
+        """How many users had both of two items.
+
+        Grain: one pair of items that somebody had both of: `one` <= `other` (int32) and `users` (int64); with itself it
+        is who had the item. Sorted by both. Time: none.
+
+        Args:
+            options: The engine's options.
+            events: Parquet with the columns `user` and `item`; an item that a user had twice counts once.
+
+        Raises:
+            ExternalError: Disk, or what the engine runs on.
+        """
+        ...
+
+    def histories(self, options: Any, events: Path, longest: int, before: datetime | None = None) -> pl.DataFrame:
+        """What each user had, the latest items of it.
+
+        Grain: one user, sorted: `user` and `history` (item numbers, oldest first; of one moment in their order).
+
+        Args:
+            options: The engine's options.
+            events: Parquet with the columns `user`, `item` and `time`.
+            longest: Most items of a history.
+            before: Only events before this moment count; None: all.
+
+        Raises:
+            ExternalError: Disk, or what the engine runs on.
         """
         ...

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from mlctl.engines import EngineOptions
+from mlctl.engines import ITEM, TIME, USER, EngineOptions
 from mlctl.partition import Job, Receipt, compute_partition
 from mlctl.tiles import make
 
@@ -70,3 +71,27 @@ def each(
     with ThreadPoolExecutor(options.threads or len(os.sched_getaffinity(0))) as pool:
         for table in pool.map(work, parts):
             yield table.select(list(columns))
+
+
+def together(options: Options, events: Path) -> pl.DataFrame:
+    """As `Engine.together`: the product of who had what with itself."""
+    import numpy as np
+    import polars as pl
+    from scipy.sparse import csr_array, triu
+
+    pairs = pl.read_parquet(events, columns=[USER, ITEM]).unique()
+    users, items = pairs[USER].rank("dense").to_numpy() - 1, pairs[ITEM].to_numpy()
+    had = csr_array((np.ones(len(users), np.int64), (users.astype(np.int64), items)))
+    both = triu(had.T @ had, format="coo")
+    found = pl.DataFrame({"one": both.row, "other": both.col, "users": both.data})
+    return found.cast({"one": pl.Int32, "other": pl.Int32, "users": pl.Int64}).sort("one", "other")
+
+
+def histories(options: Options, events: Path, longest: int, before: datetime | None = None) -> pl.DataFrame:
+    """As `Engine.histories`."""
+    import polars as pl
+
+    rows = pl.read_parquet(events, columns=[USER, ITEM, TIME])
+    rows = (rows if before is None else rows.filter(pl.col(TIME) < before)).sort(USER, TIME, ITEM)
+    grouped = rows.group_by(USER, maintain_order=True).agg(pl.col(ITEM).tail(longest).alias("history"))
+    return grouped.cast({"history": pl.List(pl.Int32)})

@@ -11,12 +11,13 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from pydantic import Field
 
-from mlctl.engines import EngineOptions
+from mlctl.engines import ITEM, TIME, USER, EngineOptions
 from mlctl.errors import ExternalError, MlctlError, Relayed, first_line
 from mlctl.partition import Job, Receipt, compute_from_tables
 from mlctl.tiles import people_of
@@ -123,6 +124,52 @@ def _mapper(
                 yield from told.cast(schema).to_batches()
 
     return mapped
+
+
+def together(options: Options, events: Path) -> pl.DataFrame:
+    """As `Engine.together`: a join of who had what with itself."""
+
+    def asked(rows: Any) -> Any:
+        from pyspark.sql import functions
+
+        pairs = rows.select(USER, ITEM).distinct()
+        others = pairs.withColumnRenamed(ITEM, "other")
+        both = pairs.withColumnRenamed(ITEM, "one").join(others, USER).where("one <= other")
+        return both.groupBy("one", "other").agg(functions.count(functions.lit(1)).alias("users"))
+
+    found = _asked_of(options, events, asked)
+    return found.select("one", "other", "users").sort("one", "other")
+
+
+def histories(options: Options, events: Path, longest: int, before: datetime | None = None) -> pl.DataFrame:
+    """As `Engine.histories`."""
+
+    def asked(rows: Any) -> Any:
+        from pyspark.sql import functions
+
+        rows = rows if before is None else rows.where(functions.col(TIME) < functions.lit(before))
+        moments = functions.sort_array(functions.collect_list(functions.struct(TIME, ITEM)))
+        begins = functions.greatest(functions.size(moments) - longest + 1, functions.lit(1))
+        latest = functions.slice(moments, begins, longest)
+        return rows.groupBy(USER).agg(functions.transform(latest, lambda one: one[ITEM]).alias("history"))
+
+    return _asked_of(options, events, asked).select(USER, "history").sort(USER)
+
+
+def _asked_of(options: Options, events: Path, asked: Callable[[Any], Any]) -> pl.DataFrame:
+    """What Spark makes of a Parquet file of interactions."""
+    import polars as pl
+
+    spark = _session(options, max(2, os.cpu_count() or 2))
+    try:
+        found = pl.from_arrow(asked(spark.read.parquet(str(events.resolve()))).toArrow())
+    except Exception as error:
+        raise ExternalError.tool("spark", first_line(error)) from error
+    finally:
+        spark.stop()
+    if not isinstance(found, pl.DataFrame):
+        raise TypeError(type(found).__name__)
+    return found
 
 
 def _session(options: Options, partitions: int) -> Any:

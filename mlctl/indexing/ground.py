@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from mlctl import releases
+from mlctl import config, kinds, releases
 from mlctl.errors import ConfigError, Fault, IntegrityError
 from mlctl.files import read_json, sha256_of_file
 from mlctl.index import retrieval
@@ -112,16 +112,15 @@ def read_ground(places: Places, as_of: datetime | None = None) -> Ground:
         raise ConfigError.of_project(places.name, [fault])
     recommender = open_recommender(folder, again)
     taken, tables = checked_tables(places, recommender.project)
-    events, known, dataset = _events(places, again)
+    known, dataset = _events(places, again)
     items = _items(recommender, tables, known)
-    if as_of is not None:
-        events = events.filter(events["time"] < as_of)
-    histories = _histories(recommender.project, events, known[recommender.item_key].to_list(), tables)
+    numbered = _numbered(places, as_of)
+    histories = _histories(recommender.project, numbered, known[recommender.item_key].to_list(), tables)
     return Ground(_of_today(recommender, items), items, histories, as_of or taken, taken, dataset)
 
 
-def _events(places: Places, again: str) -> tuple[pl.DataFrame, pl.DataFrame, str]:
-    """The events and items that the last run learnt from, and their hash.
+def _events(places: Places, again: str) -> tuple[pl.DataFrame, str]:
+    """The items that the last run knew, and the hash of its events, which are as they were written.
 
     Raises:
         IntegrityError: They are missing or damaged.
@@ -129,7 +128,6 @@ def _events(places: Places, again: str) -> tuple[pl.DataFrame, pl.DataFrame, str
     import polars as pl
 
     report = read_json(places.features / "report.json", again)
-    found = []
     for name in ("interactions.parquet", "items.parquet"):
         path = places.features / name
         recorded = report.get("files", {}).get(name, {}).get("sha256")
@@ -137,8 +135,7 @@ def _events(places: Places, again: str) -> tuple[pl.DataFrame, pl.DataFrame, str
             raise IntegrityError.missing(str(path), again)
         if (sha256 := sha256_of_file(path)) != recorded:
             raise IntegrityError.damaged(str(path), recorded, sha256, again)
-        found.append(pl.read_parquet(path))
-    return found[0], found[1], report["files"]["interactions.parquet"]["sha256"][:16]
+    return pl.read_parquet(path), report["files"]["interactions.parquet"]["sha256"][:16]
 
 
 def _items(recommender: Recommender, tables: Mapping[str, pl.DataFrame], known: pl.DataFrame) -> pl.DataFrame:
@@ -158,15 +155,23 @@ def _of_today(recommender: Recommender, items: pl.DataFrame) -> Recommender:
     return recommender if section is None or section.source is None else recommender.with_items(items)
 
 
+def _numbered(places: Places, as_of: datetime | None) -> pl.DataFrame:
+    """Of each user the latest items, as their numbers, put together by the project's engine."""
+    engine = config.read_params(places).engine
+    events = places.features / "interactions.parquet"
+    found: pl.DataFrame = kinds.load("engines", engine.kind).histories(engine, events, LONGEST, as_of)
+    return found
+
+
 def _histories(
-    project: Project, events: pl.DataFrame, ids: Sequence[str], tables: Mapping[str, pl.DataFrame]
+    project: Project, numbered: pl.DataFrame, ids: Sequence[str], tables: Mapping[str, pl.DataFrame]
 ) -> pl.DataFrame:
     """Of each user the latest items, as ids; of who is listed and had nothing, none."""
     import polars as pl
 
-    names = pl.DataFrame({"item": range(len(ids)), HISTORY: list(ids)}, schema_overrides={HISTORY: pl.String})
-    named = events.with_columns(pl.col("item").cast(pl.Int64)).join(names, on="item", maintain_order="left")
-    grouped = named.group_by("user", maintain_order=True).agg(pl.col(HISTORY).tail(LONGEST))
+    had = numbered.explode(HISTORY)
+    named = had.with_columns(pl.Series(HISTORY, ids, dtype=pl.String).gather(had[HISTORY]))
+    grouped = named.group_by("user", maintain_order=True).agg(HISTORY)
     key = project.entity.key
     found = grouped.select(pl.col("user").cast(pl.String).alias(key), HISTORY)
     if project.entity.source is not None:

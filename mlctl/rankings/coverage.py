@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from mlctl.rankings import Array
 
 BETTER: Final = "higher"
+BENT_BY_DRAWING: Final = True
+"""Fewer different users are in a resample, and so fewer items in their lists."""
 
 
 class Options(RankingOptions):

@@ -16,6 +16,7 @@ from mlctl.kinds import Record
 
 if TYPE_CHECKING:
     import numpy as np
+    import polars as pl
     from scipy.sparse import csr_array
 
     from mlctl.recommend.blends import States
@@ -91,12 +92,14 @@ class Learning:
         texts: For each item, what it says; empty texts where no table of items is read.
         parts: The simpler kinds, fitted on the same events, for a kind that mixes them.
         rehearsal: For such a kind, what the weights are learnt by.
+        together: How many users had both of two items (`Engine.together`), where an engine counted it; None: count it.
     """
 
     events: Interactions
     texts: tuple[str, ...]
     parts: Mapping[str, Form] = field(default_factory=dict)
     rehearsal: Rehearsal | None = None
+    together: pl.DataFrame | None = None
 
 
 @dataclass(frozen=True)

@@ -52,7 +52,7 @@ def fit(options: Options, learning: Learning) -> Fitted:
     import numpy as np
     from scipy.sparse import csr_array
 
-    both = counted(learning.events)
+    both = counted(learning)
     users = both.diagonal()
     chosen = np.sort(np.argsort(-users, kind="stable")[: options.items])
     chosen = chosen[users[chosen] > 0]

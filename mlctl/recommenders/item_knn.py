@@ -36,7 +36,7 @@ def fit(options: Options, learning: Learning) -> Fitted:
     import numpy as np
     from scipy.sparse import csr_array
 
-    both = counted(learning.events)
+    both = counted(learning)
     users = both.diagonal()
     rows = np.repeat(np.arange(both.shape[0]), np.diff(both.indptr))
     apart = rows != both.indices

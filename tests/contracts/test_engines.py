@@ -158,3 +158,41 @@ def test_a_partition_holds_the_values_of_a_batch_and_nobody_before_he_is_known(t
         batch = compute(plan, found, population(plan, found, when))
         here = rows.filter(pl.col(AS_OF) == when).sort("customer_id")
         assert here.equals(batch.select(here.columns), null_equal=True), when
+
+
+@pytest.fixture(scope="module")
+def interactions(tmp_path_factory: pytest.TempPathFactory) -> pl.DataFrame:
+    """Users who had some of seven items, some of them twice and some in one moment."""
+    draw = np.random.default_rng(5)
+    rows = 300
+    at = [START + timedelta(hours=int(hour)) for hour in draw.integers(0, 60, rows)]
+    user = [f"u{n:02d}" for n in draw.integers(0, 12, rows)]
+    return pl.DataFrame({"user": user, "item": draw.integers(0, 7, rows).astype("int32"), "time": at})
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_every_engine_tells_who_had_both_of_two_items_and_what_each_had_last(
+    engine: str, interactions: pl.DataFrame, tmp_path: Path
+) -> None:
+    path = tmp_path / "events.parquet"
+    interactions.write_parquet(path)
+    module = kinds.load("engines", engine)
+    options = kinds.options("engines", module.EXAMPLE)
+    had = {who[0]: set(rows["item"]) for who, rows in interactions.group_by("user")}
+    pairs = [
+        (one, other, sum({one, other} <= items for items in had.values()))
+        for one in range(7)
+        for other in range(one, 7)
+    ]
+
+    assert module.together(options, path).rows() == [pair for pair in pairs if pair[2]]
+    noon = START + timedelta(hours=12)
+    early = [sum(len(history) for history in module.histories(options, path, 999, noon)["history"])]
+    assert early == [interactions.filter(pl.col("time") < noon).height]
+    latest = module.histories(options, path, 5)
+    wanted = [
+        (who, rows.sort("time", "item")["item"].to_list()[-5:])
+        for who, rows in sorted((who[0], rows) for who, rows in interactions.group_by("user"))
+    ]
+    assert latest.rows() == wanted
+    assert latest.schema == {"user": pl.String, "history": pl.List(pl.Int32)}

@@ -21,9 +21,8 @@ GROUP = 6
 ITEMS = 4 * GROUP
 NEW = ITEMS
 """The last item: it has a text, and nobody had it."""
-TEXTS = tuple(f"{word} thing number{place}" for word in ("red", "green", "blue", "black") for place in range(GROUP)) + (
-    "green thing",
-)
+WORDS = ("red", "green", "blue", "black")
+TEXTS = (*(f"{word} thing number{place}" for word in WORDS for place in range(GROUP)), "green thing")
 
 
 def crowd(users: int = 120) -> Interactions:
@@ -152,7 +151,14 @@ def test_an_item_that_nobody_had_is_known_by_its_text(fitted: dict[str, Fitted])
 def test_popularity_is_counted_in_users_of_the_window() -> None:
     # item 0: three users long ago; item 1: one user five times today; item 2: two users today
     day = 86_400_000_000
-    told = [(0, 0, 0), (1, 0, 0), (2, 0, 0), *[(0, 1, 400 * day + n) for n in range(5)], (1, 2, 400 * day), (2, 2, 400 * day)]
+    told = [
+        (0, 0, 0),
+        (1, 0, 0),
+        (2, 0, 0),
+        *[(0, 1, 400 * day + n) for n in range(5)],
+        (1, 2, 400 * day),
+        (2, 2, 400 * day),
+    ]
     user, item, time = (np.asarray(column) for column in zip(*sorted(told), strict=True))
     events = Interactions(user, item, time, 3, 4)
     module = kinds.load("recommenders", "popularity")

@@ -17,9 +17,9 @@ from mlctl.recommend.encoders import Encoder
 from mlctl.recommend.forms import Form
 from mlctl.recommenders import Fitted, Interactions, Learning
 from mlctl.spec import Project
-from mlctl.stages.recommending._cases import Cases
-from mlctl.stages.recommending._interactions import TEXT, arrays, section_of
-from mlctl.stages.recommending._judging import names_of
+from mlctl.stages.recommending._cases import REHEARSES, Cases
+from mlctl.stages.recommending._interactions import ITEM, TEXT, USER, arrays, section_of
+from mlctl.stages.recommending._judging import lists_of, names_of, shown
 from mlctl.workspace import Places
 
 if TYPE_CHECKING:
@@ -33,6 +33,9 @@ ITEMS: Final = "items.parquet"
 PART: Final = "part"
 BLEND: Final = "blend"
 POPULARITY: Final = "popularity"
+WINDOWS: Final = ("36500d", "365d", "90d", "30d", "7d")
+"""Windows of popularity that are tried where none is said; the first is for ever."""
+MOST_CASES: Final = 1000
 
 
 @dataclass(frozen=True)
@@ -44,12 +47,16 @@ class Ground:
         events: Everything that users had.
         part: int8 (events,): which teach, rehearse and judge (`_cases.py`).
         items: The catalogue.
+        rehearsal: Users who rehearse, at their moments.
+        scratch: A folder for what an engine reads; it must lie where its workers see it.
     """
 
     project: Project
     events: Interactions
     part: Array
     items: pl.DataFrame
+    rehearsal: Cases
+    scratch: Path
 
     @property
     def texts(self) -> tuple[str, ...]:
@@ -62,7 +69,7 @@ class Ground:
 
     def fits(self, events: Interactions, only: Sequence[str] = ()) -> dict[str, Fitted]:
         """Every kind of the ladder but the blend, or only some of them, learnt from some events."""
-        learning = Learning(events, self.texts)
+        learning = Learning(events, self.texts, together=self._together(events))
         names = only or [name for name in names_of(self.project) if name != BLEND]
         return {name: self._of_texts if name == CONTENT else self._fit(name, learning) for name in names}
 
@@ -75,12 +82,46 @@ class Ground:
         """What texts say hangs on no event, and is learnt once."""
         return self._fit(CONTENT, Learning(self.events, self.texts))
 
+    def _together(self, events: Interactions) -> pl.DataFrame | None:
+        """Who had both of two items, counted by the project's engine; None where that is this process."""
+        import polars as pl
+
+        engine = self.project.engine
+        if engine.kind == "local":
+            return None
+        path = self.scratch / "asked.parquet"
+        write_table(path, pl.DataFrame({USER: events.user, ITEM: events.item}))
+        try:
+            found: pl.DataFrame = kinds.load("engines", engine.kind).together(engine, path)
+        finally:
+            path.unlink(missing_ok=True)
+        return found
+
     def options(self, name: str) -> Any:
         """A rung's options: the project's own, or what `model.options` says of it."""
         model = self.project.model
-        if name == model.kind:
-            return model
-        return kinds.options("recommenders", {"seed": model.seed, **model.options.get(name, {}), "kind": name})
+        said = {"seed": model.seed, **model.options.get(name, {}), "kind": name}
+        own = model if name == model.kind else kinds.options("recommenders", said)
+        if name == POPULARITY and own.window is None:
+            return own.model_copy(update={"window": self._window})
+        return own
+
+    @cached_property
+    def _window(self) -> str:
+        """The window whose most popular items the users who rehearse had most often: the floor is no straw man."""
+        import numpy as np
+
+        cases = self.rehearsal
+        chosen = np.linspace(0, len(cases.user) - 1, min(MOST_CASES, len(cases.user))).astype(int)
+        some = cases.only(np.isin(np.arange(len(cases.user)), chosen))
+        taught = self.before(REHEARSES)
+        gains = []
+        for window in WINDOWS:
+            own = kinds.options("recommenders", {"kind": POPULARITY, "window": window})
+            form = kinds.load("recommenders", POPULARITY).fit(own, Learning(taught, self.texts)).form
+            hits = lists_of(shown(self.project, form, some), some, taught).hits
+            gains.append(float(hits.sum()))
+        return WINDOWS[gains.index(max(gains))]
 
     def rungs(self, fits: Mapping[str, Fitted]) -> dict[str, Blend]:
         """Each fitted kind as it would answer: who is cold gets popularity."""
@@ -111,7 +152,9 @@ def ground(places: Places, project: Project) -> Ground:
         IntegrityError: They are missing or changed.
     """
     events, items = _read(places, EVENTS), _read(places, ITEMS)
-    return Ground(project, arrays(events, items.height), events[PART].to_numpy(), items)
+    rehearsal = cases_of(places, "rehearsal")[1]
+    had = arrays(events, items.height)
+    return Ground(project, had, events[PART].to_numpy(), items, rehearsal, places.state)
 
 
 def cases_of(places: Places, name: str) -> tuple[pl.DataFrame, Cases]:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from mlctl import kinds
-from mlctl.intervals import interval, paired
+from mlctl.intervals import around, interval, paired
 from mlctl.ladder import Rung
 from mlctl.rankings import Lists
 from mlctl.recommend.answering import top
@@ -105,9 +105,10 @@ def judge(project: Project, lists: Mapping[str, Lists], users: Array, own: str) 
     ones, models = np.ones(len(users)), dict[str, Any]()
     for model in lists:
         models[model] = {}
-        for name in modules:
-            low, high = interval(drawn[f"{model}/{name}"])
-            values = told(value=measures[model, name](ones), low=low, high=high)
+        for name, module in modules.items():
+            value, spread = measures[model, name](ones), drawn[f"{model}/{name}"]
+            low, high = interval(around(spread, value) if getattr(module, "BENT_BY_DRAWING", False) else spread)
+            values = told(value=value, low=low, high=high)
             low, high = paired(drawn[f"{own}/{name}"], drawn[f"{model}/{name}"])
             models[model][name] = {**values, "own_minus_this": told(low=low, high=high)}
     return {

@@ -19,7 +19,7 @@ from mlctl.recommenders import Fitted, Learning, Rehearsal
 from mlctl.spec import Project
 from mlctl.stages import Report
 from mlctl.stages.recommending._cases import JUDGES, REHEARSES, Cases
-from mlctl.stages.recommending._ground import BLEND, Ground, cases_of, encoder_of, forms_of, ground
+from mlctl.stages.recommending._ground import BLEND, Ground, encoder_of, forms_of, ground
 from mlctl.stages.recommending._interactions import section_of
 from mlctl.stages.recommending._judging import climb, lists_of, shown
 from mlctl.stages.train import settled
@@ -40,7 +40,7 @@ def train(places: Places, project: Project) -> Report:
     """
     settled(places)
     own = ground(places, project)
-    _, cases = cases_of(places, "rehearsal")
+    cases = own.rehearsal
     steps = _climb(own, cases)
     chosen = project.model.kind if project.model.adopt == "always" else adopted(steps)
     fits = own.fits(own.before(JUDGES))
