@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-from mlctl import config, dvc, git, ledger, lineage, snapshot, waivers
+from mlctl import cached, config, dvc, git, ledger, lineage, snapshot, waivers
 from mlctl.errors import EXIT_REFUSED, ConfigError, MlctlError, Relayed
 from mlctl.files import lock, read_json, without_secrets
 from mlctl.publishing import Published, publish
@@ -185,6 +186,8 @@ def stage(name: str, places: Places, now: datetime) -> Report:
             changed = write_params(places, composed, now)
             return Report("compose", f"{places.params} {'written' if changed else 'unchanged'}", composed.mapping)
         project = config.read_params(places)
+        if os.environ.get("DVC_STAGE", "").partition("@")[0] == name:
+            cached.prove_inputs(places, name)
         # what recommends has some stages of its own, and shares the others
         own = "recommending." if project.ranks() and name in recommending.STAGES else ""
         function = getattr(importlib.import_module(f"mlctl.stages.{own}{name}"), name)
@@ -244,7 +247,9 @@ def _reproduce(places: Places, downstream_of: str | None, tell: Tell) -> dvc.Rep
             tell(name, line.strip())
 
     with snapshot.pointer_kept():
-        return dvc.reproduce(places.name, downstream_of, places.state / "run.log", hear)
+        done = dvc.reproduce(places.name, downstream_of, places.state / "run.log", hear)
+    cached.prove_outputs(places, [stage.stage for stage in done.stages if stage.outcome == "restored"])
+    return done
 
 
 def _failure(places: Places, done: dvc.Reproduction) -> Relayed:

@@ -20,6 +20,7 @@ tuned rollout
 config lineage ledger
 costs
 dvc embedded
+cached
 database views
 scores_table
 generations
