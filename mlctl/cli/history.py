@@ -1,4 +1,4 @@
-"""The commands about features over time: plan, backfill, leakcheck, freshness."""
+"""The commands about features over time: backfill, leakcheck, freshness."""
 
 from __future__ import annotations
 
@@ -39,35 +39,12 @@ def backfill(  # noqa: PLR0913  (options of a command line are named)
 
     places = enter(project, json)
     composed = config.compose(places, overrides or []).project
-    request = _request(start, end, every, feature)
+    asked = request(start, end, every, feature)
     with console.partitions("backfill") as advance:
-        done = work.run(places, composed, request, advance)
+        done = work.run(places, composed, asked, advance)
     if out is not None:
-        work.export(places, composed, request, out)
+        work.export(places, composed, asked, out)
     console.json_data(done.record()) if json else shown.backfilled(done, out)
-
-
-@app.command(rich_help_panel="Look", context_settings={"ignore_unknown_options": True})
-def plan(  # noqa: PLR0913  (as above)
-    project: Project,
-    start: Start,
-    end: End,
-    overrides: Overrides = None,
-    *,
-    every: Every = "7d",
-    feature: Features = None,
-    json: AsJson = False,
-) -> None:
-    """Say what a backfill would compute: what is missing, rows, seconds, memory."""
-    from mlctl import backfill as work
-    from mlctl import config, console
-    from mlctl.console import history as shown
-
-    places = enter(project, json)
-    found = work.preflight(
-        places, config.compose(places, overrides or []).project, _request(start, end, every, feature)
-    )
-    console.json_data(found.record()) if json else shown.preflight(found)
 
 
 @app.command(rich_help_panel="Work")
@@ -85,21 +62,22 @@ def leakcheck(project: Project, json: AsJson = False) -> None:
 
 @app.command(rich_help_panel="Look")
 def freshness(projects: Projects = None, json: AsJson = False) -> None:
-    """Tell which sources are older than they may be, and what depends on them; exit code 9 when one is."""
-    from mlctl import config, console
+    """Tell which sources are too old, what depends on them, and which scheduled run was missed; exit code 9 if any."""
+    from mlctl import config, console, timetables
     from mlctl import freshness as look
     from mlctl.console import history as shown
 
-    ages = {
-        places.name: look.freshness(places, config.compose(places).project, present())
-        for places in enter_all(projects, json)
-    }
+    every = {places: config.compose(places).project for places in enter_all(projects, json)}
+    ages = {places.name: look.freshness(places, project, present()) for places, project in every.items()}
+    missed = [late for places, project in every.items() for late in timetables.missed(places, project, present())]
     records = {name: [age.record() for age in found] for name, found in ages.items()}
-    console.json_data({"format_version": "1.0", "projects": records}) if json else shown.freshness_table(ages)
-    exit_with(EXIT_ALARM if any(age.stale for found in ages.values() for age in found) else 0)
+    told = {"format_version": "1.1", "projects": records, "missed": [vars(late) for late in missed]}
+    console.json_data(told) if json else shown.freshness_table(ages, [late.sentence() for late in missed])
+    exit_with(EXIT_ALARM if missed or any(age.stale for found in ages.values() for age in found) else 0)
 
 
-def _request(start: str, end: str, every: str, features: list[str] | None) -> Request:
+def request(start: str, end: str, every: str, features: list[str] | None) -> Request:
+    """The moments and features that a command line asks for."""
     from mlctl.backfill import Request
     from mlctl.times import duration
 

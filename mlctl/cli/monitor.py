@@ -29,7 +29,7 @@ def monitor(  # noqa: PLR0913  (options of a command line are named)
     json: AsJson = False,
 ) -> None:
     """Hold what was scored against training: drift, late labels, freshness; exit code 9 when something alarms."""
-    from mlctl import config, console, responding
+    from mlctl import config, console, ledger, responding
     from mlctl.console import alerts, progress
     from mlctl.console import monitor as shown
     from mlctl.watching import watch
@@ -40,7 +40,8 @@ def monitor(  # noqa: PLR0913  (options of a command line are named)
         return
     first, last = moment_of("--since", since), moment_of("--date", date)
     composed = config.compose(places).project
-    report = watch.watch(places, composed, first and first.date(), last and last.date(), present())
+    with ledger.entered(places, "monitor", present()):
+        report = watch.watch(places, composed, first and first.date(), last and last.date(), present())
     with progress() as tell:
         response = None if dry_run else responding.respond(places, composed, report, present(), tell)
     if json:

@@ -1,4 +1,4 @@
-"""The commands about answers over HTTP: serve, materialize, parity, export."""
+"""The commands about answers over HTTP: serve, materialize, parity."""
 
 from __future__ import annotations
 
@@ -79,27 +79,3 @@ def parity(project: Project, json: AsJson = False) -> None:
     if json:
         console.json_data(outcome.record())
     exit_with(0 if outcome.passed else EXIT_REFUSED)
-
-
-@app.command(rich_help_panel="Work")
-def export(  # noqa: PLR0913 - each is an option of the command
-    kind: Annotated[
-        str, typer.Argument(metavar="KIND", help="docker, k8s, kserve, systemd, triton, prometheus, grafana")
-    ],
-    project: ReleaseOf,
-    *,
-    to: Annotated[Path | None, typer.Option(help="folder; default: deploy/NAME/KIND")] = None,
-    image: Annotated[str | None, typer.Option(help="the image's name and tag; default: NAME:RELEASE")] = None,
-    force: Annotated[bool, typer.Option("--force", help="write over files that are there and differ")] = False,
-    json: AsJson = False,
-) -> None:
-    """Write the files with which a platform serves the release, or watches its servers (prometheus, grafana)."""
-    from mlctl import console, exports, releases
-
-    target = to and to.resolve()
-    places, reference = enter_release(project, json)
-    what = exports.parcel(
-        places.name, releases.folder_of(places, reference), image, f"mlctl run projects/{places.name}"
-    )
-    made = exports.export(kind, what, target or Path("deploy") / places.name / kind, force)
-    console.json_data(made.record()) if json else console.words(f"{len(made.files)} files in {made.folder}")

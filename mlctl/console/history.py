@@ -68,8 +68,8 @@ def leakcheck_table(report: Any) -> None:
     console.words(f"  leakcheck no feature sees what was not known ({report.entities:,} rows compared)")
 
 
-def freshness_table(ages: Mapping[str, Sequence[Any]]) -> None:
-    """The age of every source, and what depends on a stale one."""
+def freshness_table(ages: Mapping[str, Sequence[Any]], missed: Sequence[str] = ()) -> None:
+    """The age of every source, what depends on a stale one, and the runs that were missed."""
     from rich.table import Table
     from rich.text import Text
 
@@ -83,3 +83,5 @@ def freshness_table(ages: Mapping[str, Sequence[Any]]) -> None:
             readers = listed(age.readers, 6) or "nothing"
             table.add_row(project, age.source, newest, f"{age.age_hours:,.1f} h", age.max_age or "", state, readers)
     console.on_stdout().print(table)
+    for sentence in missed:
+        console.on_stdout().print(f"  MISSED  {console.printable(sentence)}", markup=False)

@@ -100,7 +100,17 @@ def export(kind: str, what: Parcel, folder: Path, force: bool) -> Exported:
     known = kinds.names("exports")
     if kind not in known:
         raise ConfigError.bad_argument(f"export {kind}", did_you_mean(kind, known) or f"known: {listed(known)}")
-    made: Files = kinds.load("exports", kind).files(what)
+    written = write(kind, kinds.load("exports", kind).files(what), folder, force)
+    return Exported(kind, str(folder), what.release.id, written)
+
+
+def write(kind: str, made: Files, folder: Path, force: bool) -> tuple[str, ...]:
+    """Writes the files of an export, and gives their paths; what a person changed is not written over.
+
+    Raises:
+        ConfigError: A file is there with other contents, and `force` does not say that it is to be written over.
+        ExternalError: The disk.
+    """
     contents = {path: text.encode() if isinstance(text, str) else text for path, text in made.items()}
     others = [path for path, data in contents.items() if _differs(folder / path, data)]
     if others and not force:
@@ -108,7 +118,7 @@ def export(kind: str, what: Parcel, folder: Path, force: bool) -> Exported:
         raise ConfigError.bad_argument(f"export {kind}", why, "--force writes over it, --to takes another folder")
     for path, data in sorted(contents.items()):
         write_bytes(folder / path, data)
-    return Exported(kind, str(folder), what.release.id, tuple(sorted(contents)))
+    return tuple(sorted(contents))
 
 
 def _differs(path: Path, data: bytes) -> bool:

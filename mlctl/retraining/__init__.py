@@ -9,6 +9,8 @@ committed in one commit; a refusal is committed too, and leaves the champion whe
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from mlctl import dvc, git
 from mlctl.files import lock
 from mlctl.retraining import _commit, _memory, _reports
@@ -20,14 +22,20 @@ from mlctl.workspace import STATE
 __all__ = ["BUDGET_S", "Order", "Retrained", "Retraining", "retrain"]
 
 
-def retrain(order: Order, tell: Tell) -> Retrained:
+def retrain(order: Order, tell: Tell, prove: Callable[[], None] = lambda: None) -> Retrained:
     """Brings releases up to date, compares them with what answered before, and commits what it made.
+
+    Args:
+        order: What is asked for.
+        tell: Hears what happens.
+        prove: Called once nobody else can retrain, before anything is done; raises where it must not be done.
 
     Raises:
         MlctlError: Whatever a step raises; what was done until then stays, and the same command goes on.
         ConflictError: Another retraining is under way in this workspace; the message names it.
     """
     with lock(STATE / "locks" / "retrain.lock", "the releases of this workspace"):
+        prove()
         pipeline_is_ours = not git.changed([str(dvc.PIPELINE)])
         done = []
         for places in order.projects:
@@ -35,8 +43,7 @@ def retrain(order: Order, tell: Tell) -> Retrained:
                 tell("retrain", f"{places.name}: {places.folder}")
             done.append(bring_up_to_date(places, order, tell))
         for places, became in zip(order.projects, done, strict=True):
-            if not became.at_rest:
-                _reports.write(places, became, order.note.at)
+            _reports.write(places, became, order.note.at)
         patterns = [pattern for places in order.projects for pattern in _commit.owned(places)]
         commit, kept = _commit.keep([*patterns, *([str(dvc.PIPELINE)] if pipeline_is_ours else [])], done, order)
         for places, became in zip(order.projects, done, strict=True):

@@ -17,13 +17,14 @@ from mlctl.workspace import Places
 
 
 def write(places: Places, became: Retraining, now: datetime) -> None:
-    """Writes the report, and the line of the ledger.
+    """Writes the report of what was done, and the line of the ledger, also where nothing was to be done.
 
     Raises:
         ExternalError: The disk.
     """
-    write_json(places.retrain / "report.json", {"format_version": "1.0", **became.record()})
-    write_text(places.retrain / "report.md", as_markdown(became))
+    if not became.at_rest:
+        write_json(places.retrain / "report.json", {"format_version": "1.0", **became.record()})
+        write_text(places.retrain / "report.md", as_markdown(became))
     steps = {stage.stage: round(stage.seconds, 3) for stage in became.stages}
     # stages and scores have lines of their own, which the seconds of this one must not double
     entry = Entry(now, places.name, "retrain", Spent(), "refused" if became.outcome == REFUSED else "done")

@@ -1,7 +1,8 @@
 """The project as one frozen, fully typed record. `validation.read` makes it from YAML, or tells every fault.
 
 Sections, in the order the data flows: name about owner entity, sources, checks, features, items, label, split, model,
-metrics, cohorts, gate, serving, decide, rollout, monitors, baseline, alerts, respond, refresh, probes, database, cost.
+metrics, cohorts, gate, serving, decide, rollout, monitors, baseline, alerts, respond, refresh,
+schedule, probes, database, cost.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from mlctl.spec.places import NAME, Database, Refresh, holds_password
 from mlctl.spec.recommending import Items, States
 from mlctl.spec.responding import Action, Respond
 from mlctl.spec.rolling import Guards, RolloutPolicy
+from mlctl.spec.scheduling import Schedule
 from mlctl.spec.watching import Baseline
 from mlctl.times import duration
 
@@ -59,6 +61,7 @@ __all__ = [
     "Refresh",
     "Respond",
     "RolloutPolicy",
+    "Schedule",
     "Split",
     "States",
     "Task",
@@ -74,7 +77,7 @@ KIND_SECTIONS: Final = {name: name for name in ("sources", "checks", "features",
 """Sections that hold named entries of kinds, and their seam."""
 OF_RANKING: Final = {"model": "recommenders", "metrics": "rankings"}
 """Sections whose kinds are of another seam where items are ranked."""
-AROUND: Final = ("database", "refresh", "rollout", "monitors", "alerts", "respond", "cost")
+AROUND: Final = ("database", "refresh", "schedule", "rollout", "monitors", "alerts", "respond", "cost")
 """Sections that say nothing about what scores: the same release serves any database and anybody."""
 
 
@@ -115,6 +118,7 @@ class Project(Record):
     alerts: dict[str, Any] = Field(default_factory=dict, description="who is told of alarms, by name")
     respond: Respond = Field(default_factory=Respond, description="what is done about an alarm beside telling people")
     refresh: Refresh = Field(default_factory=Refresh, description="when the data is taken")
+    schedule: Schedule = Field(default_factory=Schedule, description="when what is done by itself")
     probes: Probes = Field(default_factory=Probes, description="which leaks are looked for before anything learns")
     engine: Any = Field(default=None, description="what computes a history: mlctl backfill")
     database: Database = Field(default_factory=Database, description="where scores go")

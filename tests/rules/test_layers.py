@@ -8,7 +8,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 ROWS = """
 errors
-findings files git times strict_yaml environment
+findings files git times strict_yaml environment cron
 kinds crash sealed
 gate_rules text text_encoder
 spec
@@ -51,7 +51,7 @@ ramp
 probes slices contributions
 serving
 server exports distributed
-sharing
+sharing timetables
 predictions
 stages
 publishing comparing
@@ -59,6 +59,7 @@ materializing
 indexing
 tuning reproduce parity flow backfill leakcheck freshness scaffold dictionary odcs explain doctor github gate_changes report
 retraining
+changes
 odcs_draft watching
 responding
 console
