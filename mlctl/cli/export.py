@@ -25,7 +25,9 @@ _EXPORT = """Write the files with which a platform serves a release, or a schedu
 
     Examples:
 
-      mlctl export k8s support         what serves: docker, k8s, kserve, systemd, triton; what watches: prometheus, grafana
+      mlctl export k8s support         what serves: docker, k8s, kserve, systemd, triton
+
+      mlctl export grafana support     what watches it: prometheus, grafana
 
       mlctl export timers churn        what calls for what is due: airflow, cron, cronjob, github, timers
     """

@@ -54,6 +54,29 @@ def compose(
     console.json_data(composed.mapping) if json else console.data(yaml.safe_dump(composed.mapping, sort_keys=False))
 
 
+@app.command(rich_help_panel="Look")
+def validate(
+    projects: Annotated[
+        list[str] | None, typer.Argument(metavar="[PROJECT|FILE]...", help="default: every project of the workspace")
+    ] = None,
+    json: AsJson = False,
+) -> None:
+    """Say every fault of the YAML, waivers included; writes nothing. For pre-commit, which names files."""
+    from mlctl import console, validating
+
+    # a hook names the files that changed, and a preset is read by every project
+    named = validating.projects_of(projects or [])
+    every = enter_all(named, json)
+    faulty = validating.faults(every, present())
+    if json:
+        console.json_data({"format_version": "1.0", "faults": {name: list(found) for name, found in faulty.items()}})
+    for name, found in faulty.items():
+        for line in found:
+            console.words(f"{name}: {line}")
+    console.words(f"  validate  {len(every)} projects, {len(faulty)} with faults")
+    exit_with(ConfigError.exit_code if faulty else 0)
+
+
 @app.command(rich_help_panel="Stages (dvc.yaml calls them)")
 def gate(
     projects: Projects = None,

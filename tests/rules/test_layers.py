@@ -57,7 +57,7 @@ stages
 publishing comparing
 materializing
 indexing
-tuning reproduce parity flow backfill leakcheck freshness scaffold dictionary odcs explain doctor github gate_changes report
+tuning reproduce parity flow validating backfill leakcheck freshness scaffold dictionary odcs explain doctor github gate_changes report
 retraining
 changes
 odcs_draft watching
