@@ -1,8 +1,8 @@
 """Which columns of a day could be surprising at all, told for all columns at once.
 
 A statistic that moved by less than `min_shift`, or by less than `sigma` deviations of its days, can raise no alarm.
-Nearly every column of nearly every day is like that, so a year of days is looked through by a few array operations a day, and
-only what is left is judged one by one (`monitors/_sigma.py`), by the same numbers.
+Nearly every column of nearly every day is like that. So a year of days is looked through by a few array operations a
+day, and only what is left is judged one by one (`monitors/_sigma.py`), by the same numbers.
 """
 
 from __future__ import annotations
