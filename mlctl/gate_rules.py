@@ -18,6 +18,8 @@ SHARES: Final = ("selection_share", "positive_share")
 """What groups are compared by besides metrics: who is decided `above`, and whose label is 1."""
 POPULARITY: Final = "popularity"
 """The recommender that every other one must not lose to."""
+REPLAY: Final = "replay"
+"""The measure that needs requests that were asked before."""
 TIMED: Final = ("latency_ms", "seconds")
 """Measures that a clock gives; they differ from machine to machine and from run to run."""
 
@@ -29,10 +31,11 @@ class Rule(Record):
         default=None,
         description="a metric of this project; with between or across also selection_share, positive_share",
     )
-    measure: Literal["latency_ms", "seconds", "size_bytes", "parity", "rows"] | None = Field(
+    measure: Literal["latency_ms", "seconds", "size_bytes", "parity", "replay", "rows"] | None = Field(
         default=None,
         description="instead of a metric: latency_ms (p99 of one row by the ONNX graph), seconds (100,000 rows by the "
-        "graph), size_bytes (the graph), parity (ONNX against native), rows (judged)",
+        "graph), size_bytes (the graph), parity (ONNX against native), replay (how many of the last 5,000 logged "
+        "requests it answers otherwise one by one than as a table), rows (judged)",
     )
     min: float | None = Field(default=None, description="the value may not be below")
     max: float | None = Field(default=None, description="the value may not be above")
@@ -46,7 +49,9 @@ class Rule(Record):
         description="with better_than: not worse by more than this; the paired interval may reach so far",
     )
     first: Literal["pass", "refuse"] = Field(
-        default="pass", description="with better_than champion: what holds while there is no champion yet"
+        default="pass",
+        description="with better_than champion: what holds while there is no champion yet; with measure replay: while "
+        "no request was logged with its inputs",
     )
     cohort: str | None = Field(
         default=None, description="only the rows of this cohort; each: every declared cohort and found slice"

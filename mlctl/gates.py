@@ -16,7 +16,7 @@ from typing import Any, Final, Literal
 
 from mlctl.comparisons import chance_of_worse, holm
 from mlctl.errors import listed
-from mlctl.gate_rules import CHAMPION, EACH, TIMED, Rule
+from mlctl.gate_rules import CHAMPION, EACH, REPLAY, TIMED, Rule
 from mlctl.spec import Project
 
 __all__ = ["EVERYBODY", "TIMED", "Evidence", "Verdict", "judge", "opens"]
@@ -203,6 +203,8 @@ def _tests_of(
 def _of_measure(name: str, rule: Rule, evidence: Evidence) -> Verdict:
     blank = Verdict(name, False, f"{rule.measure} of the model", "", rule.wanted())
     value = _number(evidence.measures.get(str(rule.measure)))
+    if value is None and rule.measure == REPLAY:
+        return replace(blank, passed=rule.first == "pass", found="no request was logged with its inputs")
     if value is None:
         return replace(blank, found="not measured")
     passed = (rule.min is None or value >= rule.min) and (rule.max is None or value <= rule.max)

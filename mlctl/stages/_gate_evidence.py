@@ -13,11 +13,12 @@ from mlctl.encoding import read
 from mlctl.errors import IntegrityError
 from mlctl.features import fulfils
 from mlctl.files import read_json, sha256_of_file
-from mlctl.gate_rules import SHARES, Rule
+from mlctl.gate_rules import REPLAY, SHARES, Rule
 from mlctl.gates import Evidence
 from mlctl.metrics import Measure, measuring
 from mlctl.spec import Project
 from mlctl.splits import entity_codes
+from mlctl.stages._replay import replayed
 from mlctl.stages._rows import part
 from mlctl.workspace import Places
 
@@ -51,6 +52,8 @@ def evidence(places: Places, project: Project, evaluation: Mapping[str, Any], ti
     asked = [rule for rule in project.gate.values() if rule.measure is not None]
     fair = {name: rule for name, rule in project.gate.items() if rule.max_difference is not None}
     measures = _measures(places, evaluation, asked, timed) if asked else {}
+    if any(rule.measure == REPLAY for rule in asked) and (found := replayed(places, project, evaluation)) is not None:
+        measures[REPLAY] = found
     pairs, small = _differences(places, project, evaluation, fair) if fair else ({}, {})
     return Evidence(measures, pairs, small)
 
