@@ -42,9 +42,7 @@ def serve(
         host,
         port,
     )
-    beside = recommend_process.Beside(
-        places.catalogue, lambda: config.with_secrets(config.read_params(places).database), Path.cwd()
-    )
+    beside = recommend_process.Beside(places.catalogue, lambda: config.read_params(places), Path.cwd())
     starting.serve(served, beside, workers, present, console.words)
 
 

@@ -34,6 +34,7 @@ class Ground:
     """What an index is made of.
 
     Attributes:
+        project: The project as it is composed now.
         recommender: The release that answers, with the items of today.
         items: The items of today. Grain: one item, sorted by id: its id as text, the columns of filters and of texts.
         histories: What users had. Grain: one user, sorted by id: the id as text, `history`: item ids, oldest first.
@@ -42,6 +43,7 @@ class Ground:
         dataset: The version of the data.
     """
 
+    project: Project
     recommender: Recommender
     items: pl.DataFrame
     histories: pl.DataFrame
@@ -71,8 +73,8 @@ class Ground:
 
     @property
     def settings(self) -> Index:
-        """How the vectors are searched."""
-        return self.recommender.project.index or Index()
+        """How the vectors are searched: as the project says now, not when the release was sealed."""
+        return self.project.index or Index()
 
     def catalogue(self) -> Catalogue:
         """What is indexed: the items of today with the release's vectors."""
@@ -116,7 +118,8 @@ def read_ground(places: Places, as_of: datetime | None = None) -> Ground:
     items = _items(recommender, tables, known)
     numbered = _numbered(places, as_of)
     histories = _histories(recommender.project, numbered, known[recommender.item_key].to_list(), tables)
-    return Ground(_of_today(recommender, items), items, histories, as_of or taken, taken, dataset)
+    today = _of_today(recommender, items)
+    return Ground(config.read_params(places), today, items, histories, as_of or taken, taken, dataset)
 
 
 def _events(places: Places, again: str) -> tuple[pl.DataFrame, str]:

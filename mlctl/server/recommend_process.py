@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from mlctl import database, online
+from mlctl import config, database, online
 from mlctl.errors import ExternalError, MlctlError
 from mlctl.index.retrieval import stamp_of
 from mlctl.recommend.answering import Recommender
@@ -25,7 +25,7 @@ from mlctl.server.process import Served, limits, run, stamp
 from mlctl.server.recommending import HISTORY, Recommending
 from mlctl.server.routes import recommendations
 from mlctl.server.searching import Place, Searcher
-from mlctl.spec import Database
+from mlctl.spec import Database, Project
 from mlctl.times import moment_text
 
 _LOOK_S = 0.5
@@ -37,12 +37,12 @@ class Beside:
 
     Attributes:
         catalogue: The folder with the items that came since.
-        database: Where the index is; asked once, by who recommends.
+        project: The project as it is composed now, which says where and how the index is searched; asked once.
         root: The workspace.
     """
 
     catalogue: Path
-    database: Callable[[], Database]
+    project: Callable[[], Project]
     root: Path
 
 
@@ -61,8 +61,10 @@ def serve(served: Served, beside: Beside, now: Callable[[], datetime], tell: Cal
     recommending.take(recommender, gone)
     _look_up(recommending, served, tell)
     with ExitStack() as stack:
-        where = _database(beside, tell)
-        if where is not None:
+        project = _composed(beside, tell)
+        if project is not None:
+            recommending.settings = project.index
+            where = config.with_secrets(project.database)
             try:
                 stack.enter_context(database.reachable(where, beside.root))
             except ExternalError as error:
@@ -89,10 +91,10 @@ def opened(served: Served, beside: Beside) -> tuple[Recommender, frozenset[str]]
     return (recommender.with_items(later.rows) if texts <= set(later.rows.columns) else recommender), gone
 
 
-def _database(beside: Beside, tell: Callable[[str], None]) -> Database | None:
-    """Where the index is; None where nobody says so, as in an image that holds the release alone."""
+def _composed(beside: Beside, tell: Callable[[str], None]) -> Project | None:
+    """The project as it is now; None where nobody says so, as in an image that holds the release alone."""
     try:
-        return beside.database()
+        return beside.project()
     except MlctlError as error:
         tell(f"there is no index, the release answers alone: {error.what}")
         return None

@@ -51,12 +51,14 @@ class Recommending:
         measures: What is counted.
         draining: Whether the server is about to end.
         searcher: The index.
+        settings: How it is searched, as the project says now; None: as it said when it was sealed.
     """
 
     def __init__(self, name: str, options: Options, log: PredictionLog | None, measures: Measures) -> None:
         self.name, self.options, self.measures, self._log = name, options, measures, log
         self.draining = False
         self.searcher: Searcher | None = None
+        self.settings: Index | None = None
         self._recommender: Recommender | None = None
         self._store: Store | None = None
         self._passing: dict[Any, list[str]] = {}
@@ -92,8 +94,8 @@ class Recommending:
 
     @property
     def index(self) -> Index:
-        """How the index is searched."""
-        return self.recommender.project.index or Index()
+        """How the index is searched: as the project says now, or said when it was sealed."""
+        return self.settings or self.recommender.project.index or Index()
 
     @property
     def columns(self) -> dict[str, str]:

@@ -114,9 +114,7 @@ class Searcher:
             try:
                 if connection is None:
                     connection = self._where.connect()
-                self._take(
-                    generations.fitting(connection, self._where.schema, self._where.project, self._where.stamp())
-                )
+                self._take(self._where.fitting(connection))
             except Exception as error:  # noqa: BLE001 - whatever it is, the fallback answers
                 self._lost(_said(error))
                 _close(connection)
@@ -130,17 +128,23 @@ class Searcher:
             generation = self.generation
             if answer.done() or generation is None:
                 continue
-            try:
-                if session is None:
-                    session = Session(self._where.connect())
-                rows: Any = session.nearest(generation.index, asked)
-            except Exception as error:  # noqa: BLE001 - whatever it is, the fallback answers
-                _close(None if session is None else session.connection)
-                session = None
-                self._lost(_said(error))
-                rows = Away(self._why)
+            session, rows = self._found(session, generation, asked)
             with suppress(RuntimeError):  # the loop has ended
                 loop.call_soon_threadsafe(_settle, answer, rows)
+
+    def _found(self, session: Session | None, generation: IndexGeneration, asked: Asked) -> tuple[Session | None, Any]:
+        """What a search found, or `Away`; and the session that goes on, if one does."""
+        why = ""
+        for known in (session, None) if session is not None else (None,):
+            try:
+                session = known or Session(self._where.connect())
+                return session, session.nearest(generation.index, asked)
+            except Exception as error:  # noqa: BLE001 - whatever it is, the fallback answers
+                _close(None if session is None else session.connection)
+                # a connection that was made before the database went away is made anew once
+                session, why = None, _said(error)
+        self._lost(why)
+        return None, Away(why)
 
 
 class Place:
