@@ -113,9 +113,11 @@ def _of_items(draft: Draft, told: Interactions) -> tuple[list[str], list[str]]:
     found = draft.tables[told.items]
     rest = [c for c in found.profile.columns if c.name not in (told.item, found.source.get("time"))]
     rest = [c for c in rest if c.values > 1 and not c.is_time]
-    texts = [c.name for c in rest if _says_something(c)]
-    return texts, [c.name for c in rest if c.name not in texts and (c.kind != "text" or c.values <= _FEW)]
+    texts = [c.name for c in rest if c.kind == "text" and not c.names_a_key]
+    few = [c.name for c in rest if not c.is_free_text and (c.kind != "text" or _repeats(c, found.table.height))]
+    return texts, few
 
 
-def _says_something(column: ColumnProfile) -> bool:
-    return column.kind == "text" and not column.names_a_key and (column.is_free_text or column.values > _FEW)
+def _repeats(column: ColumnProfile, rows: int) -> bool:
+    """Whether a column of text has few values, each for several items."""
+    return column.values <= min(_FEW, rows // 2)

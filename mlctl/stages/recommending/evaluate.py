@@ -6,6 +6,7 @@ Beside it stands what a split by lot would have said of the same kind: how much 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from mlctl.errors import IntegrityError
@@ -13,6 +14,7 @@ from mlctl.files import read_json, sha256_of_file, write_json, write_text, write
 from mlctl.plots import plots
 from mlctl.recommend.answering import CONTENT
 from mlctl.recommend.blends import Blend
+from mlctl.recommend.forms import Factors, Form, Popular, Vectors, Weights
 from mlctl.recommend.sealing import read_blend
 from mlctl.releases import champion_id
 from mlctl.spec import Project
@@ -92,20 +94,19 @@ def _by_lot(own: Ground, rung: Blend, name: str) -> dict[str, Any] | None:
     if not len(asked.user) or not len(taught.user):
         return None
     forms = forms_of(own.fits(taught, [part for part in rung.parts if part != CONTENT]))
-    again = Blend(
-        {part: like(form, forms.get(part, form)) for part, form in rung.parts.items()}, rung.weights, rung.states
-    )
+    again_parts = {part: like(form, forms.get(part, form)) for part, form in rung.parts.items()}
+    again = Blend(again_parts, rung.weights, rung.states)
     lists = {name: lists_of(shown(own.project, again, asked), asked, taught)}
     if name != POPULARITY:
         lists[POPULARITY] = lists_of(shown(own.project, forms[POPULARITY], asked), asked, taught)
     return judge(own.project, lists, asked.user, name)
 
 
-def like(form: Any, fitted: Any) -> Any:
+def like(before: Form | None, fitted: Form) -> Form:
     """A newly fitted form with the half-life of the one before."""
-    from dataclasses import replace
-
-    return replace(fitted, half_life=form.half_life) if hasattr(form, "half_life") else fitted
+    if isinstance(before, Popular | None) or not isinstance(fitted, Vectors | Factors | Weights):
+        return fitted
+    return replace(fitted, half_life=getattr(before, "half_life", None))
 
 
 def _write(places: Places, report: Mapping[str, Any], items: Mapping[str, Array], own: Ground) -> None:

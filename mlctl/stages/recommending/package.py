@@ -13,6 +13,7 @@ from mlctl import lineage, snapshot, waivers
 from mlctl.config import section_digest
 from mlctl.errors import IntegrityError
 from mlctl.files import read_json, sha256_of_file
+from mlctl.recommend.answering import CONTENT
 from mlctl.recommend.blends import Blend
 from mlctl.recommend.sealing import contents, open_recommender, seal
 from mlctl.spec import Project
@@ -46,9 +47,11 @@ def package(places: Places, project: Project) -> Report:
     trained = read_json(places.model / "report.json", again)
     own, section = ground(places, project), section_of(project)
     judged = rung_of(places, trained, evaluation["model"])
-    fits = own.fits(own.events, list(judged.parts))
-    forms = forms_of(fits)
-    model = Blend({part: like(form, forms[part]) for part, form in judged.parts.items()}, judged.weights, judged.states)
+    # what texts say is sealed even where it weighs nothing: it finds similar items, and those that are new
+    names = [*judged.parts, *([CONTENT] if section.text and CONTENT not in judged.parts else [])]
+    fits = own.fits(own.events, names)
+    parts = {name: like(judged.parts.get(name), form) for name, form in forms_of(fits).items()}
+    model = Blend(parts, judged.weights, judged.states)
     catalogue = own.items.drop(TEXT)
     files = contents(project, model, encoder_of(fits), catalogue, _golden(places, own, section.key))
     about = _about(places, project, evaluation)

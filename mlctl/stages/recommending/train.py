@@ -1,7 +1,8 @@
 """Learns every rung of a recommender's ladder, and says which one earned its place on users who were held out.
 
-Kinds learn from the events before the rehearsal, and are compared on half of the users who rehearse; the blend learns
-its weights on the other half. What is judged later has learnt from everything before the test, by the same options.
+Kinds learn from the events before the rehearsal, and are compared on the users who rehearse; the blend is compared on
+each half of them by weights learnt on the other. What is judged later has learnt from everything before the test, by
+the same options.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from mlctl.recommenders import Fitted, Learning, Rehearsal
 from mlctl.spec import Project
 from mlctl.stages import Report
 from mlctl.stages.recommending._cases import JUDGES, REHEARSES, Cases
-from mlctl.stages.recommending._ground import BLEND, Ground, encoder_of, forms_of, ground
+from mlctl.stages.recommending._ground import BLEND, POPULARITY, Ground, encoder_of, forms_of, ground
 from mlctl.stages.recommending._interactions import section_of
 from mlctl.stages.recommending._judging import climb, lists_of, shown
 from mlctl.stages.train import settled
@@ -82,16 +83,20 @@ def train(places: Places, project: Project) -> Report:
 
 
 def _climb(own: Ground, cases: Cases) -> list[Rung]:
-    """Every rung, on the half of the users who rehearse by whom no weight was learnt."""
+    """Every rung, on the users who rehearse; the blend judges each half of them by weights learnt on the other."""
+    import numpy as np
+
     taught = own.before(REHEARSES)
     fits = own.fits(taught)
-    learns = cases.user % 2 == 0
-    judges = cases.only(~learns)
-    rungs: dict[str, Form] = {**own.rungs(fits)}
+    items = {name: shown(own.project, rung, cases) for name, rung in own.rungs(fits).items()}
     if own.project.model.kind == BLEND:
-        rungs[BLEND] = _blended(own, fits, fits, cases.only(learns)).form
-    lists = {name: lists_of(shown(own.project, rung, judges), judges, taught) for name, rung in rungs.items()}
-    return climb(own.project, lists, judges.user)
+        items[BLEND] = np.zeros_like(items[POPULARITY])
+        for half in (0, 1):
+            judges = cases.user % 2 == half
+            learnt = _blended(own, fits, fits, cases.only(~judges)).form
+            items[BLEND][judges] = shown(own.project, learnt, cases.only(judges))
+    lists = {name: lists_of(found, cases, taught) for name, found in items.items()}
+    return climb(own.project, lists, cases.user)
 
 
 def _blended(own: Ground, rehearsed: Mapping[str, Fitted], fits: Mapping[str, Fitted], cases: Cases) -> Fitted:
