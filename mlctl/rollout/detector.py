@@ -67,6 +67,11 @@ class Detector:
         self._moved = Amount(self.guards.moved, _OFTEN)
         self._slow = Amount(self.guards.slow, _OFTEN)
 
+    @property
+    def compared_rows(self) -> int:
+        """Rows that both have answered so far."""
+        return self._moved.seen
+
     def answered(self, failed: bool) -> None:
         """A row that the challenger was asked; failed: it gave no number, and the champion did."""
         if self._failed.add(failed):

@@ -22,6 +22,7 @@ from mlctl.rollout.detector import Detector
 from mlctl.rollout.flag_file import CHALLENGER
 from mlctl.server.answering import Answering
 from mlctl.server.answers import Answerer
+from mlctl.server.flags import Daemon
 from mlctl.server.trials import opened
 from mlctl.server.variants import Trial
 from mlctl.spec import Guards
@@ -41,15 +42,20 @@ class Following:
         self._wanted = Rollout()
         self._refused: set[tuple[str, str]] = set()
         self._known: dict[str, Answerer] = {}
+        self._daemon: Daemon | None = None
         self._opening: asyncio.Task[None] | None = None
         self._ending: set[asyncio.Task[None]] = set()
         answering.trials.end = self._end
 
     async def follow(self) -> None:
         """Looks again and again, until it is cancelled."""
-        while True:
-            self._look()
-            await asyncio.sleep(_LOOK_S)
+        try:
+            while True:
+                self._look()
+                await asyncio.sleep(_LOOK_S)
+        finally:
+            if self._daemon is not None:
+                self._daemon.close()
 
     def _look(self) -> None:
         with suppress(OSError):
@@ -82,9 +88,19 @@ class Following:
             self._take(None)
         challenger = self._known.get(wanted.challenger)
         if challenger is not None:
-            self._take(Trial(self._places.name, wanted, challenger, Detector(self._guards())))
+            self._take(Trial(self._places.name, wanted, challenger, Detector(self._guards()), self._falls()))
         elif self._opening is None:
             self._opening = asyncio.get_running_loop().create_task(self._open(self._wanted))
+
+    def _falls(self) -> Callable[[str], str] | None:
+        """Who answers a key, where a daemon says so."""
+        flags = self._answering.options.flags
+        if flags.kind == "file":
+            return None
+        if self._daemon is None:
+            self._daemon = Daemon(self._places.name, flags)
+            self._tell(f"the flagd daemon on {flags.host}:{flags.port} says who gets the challenger")
+        return self._daemon.variant
 
     def _guards(self) -> Guards:
         """What the project allows a challenger; the defaults where only releases lie."""

@@ -64,7 +64,7 @@ class Measures:
         )
         self._variant_seconds = Counter(
             "mlctl_variant_seconds_total",
-            "Seconds of computing by variant, while a challenger is tried.",
+            "Seconds of computing of mlctl_pairs_total, by variant.",
             ["variant"],
             registry=registry,
         )

@@ -6,7 +6,6 @@ trial log, which the comparison on labels reads (`mlctl compare`).
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
@@ -38,14 +37,11 @@ class Trials:
         answers: dict[int, Answer] = {}
         for answerer, places in self._variants.shares(rows, ids):
             asked = [rows[place] for place in places]
-            started = time.thread_time()
             got = answerer.answers_or_fallback(asked, self._tell)
-            seconds = time.thread_time() - started
-            self._measures.seconds(answerer.variant, seconds)
             by_challenger = answerer is trial.challenger
             if by_challenger or trial.traffic.mode == "shadow":
                 other = self._variants.champion if by_challenger else trial.challenger
-                self._beside.put(Answered(trial, asked, [ids[place] for place in places], got, seconds, other))
+                self._beside.put(Answered(trial, asked, [ids[place] for place in places], got, answerer, other))
             if by_challenger:
                 got = self._rescued(trial, asked, got)
             self._measures.answers(got)
@@ -75,10 +71,10 @@ class Trials:
         of, detector = pairs.of, pairs.of.trial.detector
         in_shadow = of.other is of.trial.challenger
         champion, challenger = (of.answers, pairs.beside) if in_shadow else (pairs.beside, of.answers)
-        champion_s, challenger_s = (of.seconds, pairs.seconds) if in_shadow else (pairs.seconds, of.seconds)
+        champion_s, challenger_s = (pairs.by_s, pairs.other_s) if in_shadow else (pairs.other_s, pairs.by_s)
         self._measures.paired(len(of.rows))
-        if in_shadow:
-            self._measures.seconds(CHALLENGER, pairs.seconds)
+        self._measures.seconds(CHAMPION, champion_s)
+        self._measures.seconds(CHALLENGER, challenger_s)
         detector.timed(challenger_s, champion_s)
         for one, other in zip(champion, challenger, strict=True):
             if in_shadow:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -32,12 +32,18 @@ class Trial:
         traffic: Whom it answers.
         challenger: The release, opened.
         detector: What is known about it.
+        falls: Who answers a key, where a flagd daemon says so; None: the rollout file.
     """
 
     project: str
     traffic: Traffic
     challenger: Answerer
     detector: Detector
+    falls: Callable[[str], str] | None = None
+
+    def variant(self, key: str) -> str:
+        """Who answers an entity: champion or challenger."""
+        return self.falls(key) if self.falls else buckets.variant(self.project, self.traffic, key)
 
 
 class Variants:
@@ -83,7 +89,7 @@ class Variants:
         key = champion.release.project.entity.key
         who = (row.get(key) for row in rows)
         texts = [own if entity is None else str(entity) for entity, own in zip(who, ids, strict=True)]
-        tried = [buckets.variant(trial.project, trial.traffic, text) == CHALLENGER for text in texts]
+        tried = [trial.variant(text) == CHALLENGER for text in texts]
         return [
             Share(answerer, places)
             for answerer, places in (

@@ -10,7 +10,19 @@ from typing import Final, Literal
 
 from pydantic import Field
 
+from mlctl.kinds import Record
 from mlctl.serving import ServingOptions
+
+
+class Flags(Record):
+    """Who says which entity gets the challenger."""
+
+    kind: Literal["file", "flagd"] = Field(
+        default="file", description="file: the rollout file; flagd: a daemon that reads that file, for fleets"
+    )
+    host: str = Field(default="localhost", description="the daemon's host")
+    port: int = Field(default=8015, ge=1, le=65535, description="the port of the daemon's sync stream")
+    tls: bool = Field(default=False, description="whether the stream is encrypted")
 
 
 class Options(ServingOptions):
@@ -35,6 +47,7 @@ class Options(ServingOptions):
         le=600,
         description="after SIGTERM: most seconds in which open connections are still answered",
     )
+    flags: Flags = Field(default_factory=Flags, description="who says which entity gets the challenger")
     log: Literal["none", "answers", "inputs"] = Field(
         default="answers",
         description="what is written down of each row: nothing, the answer, or also the features as they were sent",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -137,30 +138,36 @@ def test_nobody_gets_a_failure_of_the_challenger_and_it_is_sent_away(trial: Tria
     assert trial.stands().traffic.mode == "off"
 
 
-def test_a_bad_rollout_file_is_told_and_the_last_good_one_goes_on(trial: Trial) -> None:
+def test_what_cannot_be_read_or_opened_is_told_and_the_last_good_goes_on(trial: Trial) -> None:
     challenger = trial.challenger(card="once more")
     trial.ramp("100")
     path = trial.folder / "projects/shop/rollout.flagd.json"
+    good = path.read_text()
     with served.serve(trial.folder) as server:
         server.said(f"{challenger} answers 100 %")
-        path.write_text(path.read_text().replace("100000", "50000"))
+        path.write_text(good.replace("100000", "50000"))
         server.said("the new rollout is not taken")
         assert server.post("/predict", trial.rows(1)[0])["variant"] == "challenger"
-    done = world.mlctl(trial.folder, "ramp", "shop", "--status")
-    assert done.returncode == 6
-    assert "git checkout projects/shop/rollout.flagd.json" in done.stderr
+        status = world.mlctl(trial.folder, "ramp", "shop", "--status")
+        assert status.returncode == 6
+        assert "git checkout projects/shop/rollout.flagd.json" in status.stderr
 
-
-def test_a_challenger_that_cannot_be_opened_gets_nobody(trial: Trial) -> None:
-    challenger = trial.challenger(card="once more")
-    trial.ramp("100")
-    (trial.folder / "projects/shop/releases" / challenger / "model.onnx").write_bytes(b"damaged")
-    with served.serve(trial.folder) as server:
+        path.write_text(good)
+        another = trial.challenger(card="a third")
+        trial.ramp("50", "--challenger", "sealed")
+        server.said(f"{another} answers 50 %")
+        third = trial.challenger(card="a fourth")
+        trial.ramp("30", "--challenger", "sealed")
+        server.said(f"{third} answers 30 %")
+        (trial.folder / "projects/shop/releases" / challenger / "model.onnx").write_bytes(b"damaged")
+        done = world.mlctl(trial.folder, "ramp", "shop", "50", "--challenger", challenger)
+        assert done.returncode == 6
+        assert trial.stands().challenger == third
+        traffic = trial.stands().traffic
+        seen = Rollout(replace(traffic, challenger=challenger), 99, trial.stands().note, "0" * 64)
+        path.write_text(rollout.flag_file.text_of("shop", seen))
         server.said(f"{challenger} is not taken, the champion answers everybody")
         assert server.post("/predict", trial.rows(1)[0])["variant"] == "champion"
-    done = world.mlctl(trial.folder, "ramp", "shop", "50")
-    assert done.returncode == 6
-    assert trial.stands().traffic.percent == 100
 
 
 def test_a_batch_is_shared_as_a_server_shares_requests_and_keeps_what_both_said(trial: Trial) -> None:
