@@ -151,6 +151,9 @@ def _settled(
     for alarm in book.open():
         if alarm.id in joined:
             alarms.append(_going_on(alarm, joined[alarm.id]))
+        elif project.monitors and not set(alarm.monitors) & set(project.monitors):
+            # whoever found it was taken out of the project, and nobody would ever close it
+            alarms.append(replace(alarm, open=False))
         elif unsure & set(alarm.monitors) or not watched & set(alarm.monitors) or again:
             # nobody looked, nobody could tell, or this day has been counted: no news is no good news
             alarms.append(alarm)

@@ -19,6 +19,7 @@ from mlctl.cli import (  # noqa: F401 - they register their commands
     cost,
     data,
     export,
+    health,
     history,
     index,
     look,

@@ -36,14 +36,14 @@ def lines(name: str, values: Values, titles: tuple[str, str], diagonal: bool = F
     drawn = chart.encode(
         x=_along(titles[0]),
         y=alt.Y("y:Q", title=titles[1], scale=alt.Scale(zero=False)),
-        color=_coloured(values),
+        color=coloured(values),
         order=alt.Order("n:Q"),
     )
     alone = [value for value in values if sum(other["series"] == value["series"] for other in values) == 1]
     dots = alt.Chart(alt.InlineData(values=alone)).mark_circle(size=60, opacity=1)
     layers = [_diagonal()] if diagonal else []
-    layers += [dots.encode(x="x:Q", y="y:Q", color=_coloured(values))] if alone else []
-    return _svg(name, alt.layer(*layers, drawn))
+    layers += [dots.encode(x="x:Q", y="y:Q", color=coloured(values))] if alone else []
+    return svg_of(name, alt.layer(*layers, drawn))
 
 
 def points(name: str, values: Values, titles: tuple[str, str], diagonal: bool = False) -> str:
@@ -64,7 +64,7 @@ def points(name: str, values: Values, titles: tuple[str, str], diagonal: bool = 
     x = _along(titles[0])
     bars = chart.mark_rule(color=COLOURS[0]).encode(x=x, y=alt.Y("low:Q", title=titles[1]), y2="high:Q")
     dots = chart.mark_circle(color=COLOURS[0], size=45, opacity=1).encode(x=x, y="y:Q")
-    return _svg(name, alt.layer(*([_diagonal(*ends)] if diagonal else []), bars, dots))
+    return svg_of(name, alt.layer(*([_diagonal(*ends)] if diagonal else []), bars, dots))
 
 
 def intervals(name: str, values: Values, title: str) -> str:
@@ -84,7 +84,7 @@ def intervals(name: str, values: Values, title: str) -> str:
         y=y, x=_along(title, "low:Q").scale(zero=False), x2="high:Q"
     )
     dots = chart.mark_circle(color=COLOURS[0], size=60, opacity=1).encode(y=y, x="x:Q")
-    return _svg(name, alt.layer(bars, dots), height=26 * len(order) + 10)
+    return svg_of(name, alt.layer(bars, dots), height=26 * len(order) + 10)
 
 
 def bars(name: str, values: Values, title: str) -> str:
@@ -100,7 +100,7 @@ def bars(name: str, values: Values, title: str) -> str:
     order = [value["series"] for value in values]
     chart = alt.Chart(alt.InlineData(values=list(values))).mark_bar(color=COLOURS[0])
     drawn = chart.encode(y=alt.Y("series:N", title=None, sort=order), x=_along(title))
-    return _svg(name, drawn, height=18 * len(order) + 10)
+    return svg_of(name, drawn, height=18 * len(order) + 10)
 
 
 def histogram(name: str, values: Values, titles: tuple[str, str]) -> str:
@@ -118,9 +118,9 @@ def histogram(name: str, values: Values, titles: tuple[str, str]) -> str:
         x=_along(titles[0]).bin("binned"),
         x2="x2:Q",
         y=alt.Y("y:Q", title=titles[1]),
-        color=_coloured(values),
+        color=coloured(values),
     )
-    return _svg(name, drawn)
+    return svg_of(name, drawn)
 
 
 def band(name: str, values: Values, titles: tuple[str, str]) -> str:
@@ -137,11 +137,11 @@ def band(name: str, values: Values, titles: tuple[str, str]) -> str:
     numbers = all(isinstance(value["x"], (int, float)) for value in values)
     order = list(dict.fromkeys(str(value["x"]) for value in values))
     x = _along(titles[0]) if numbers else alt.X("x:N", title=titles[0], sort=order)
-    colour, y = _coloured(values), alt.Y("low:Q", title=titles[1], scale=alt.Scale(zero=False))
+    colour, y = coloured(values), alt.Y("low:Q", title=titles[1], scale=alt.Scale(zero=False))
     around = chart.mark_area(opacity=_FAINT) if numbers else chart.mark_rule(strokeWidth=2)
     middle = chart.mark_line(strokeWidth=2) if numbers else chart.mark_circle(size=60, opacity=1)
     drawn = alt.layer(around.encode(x=x, y=y, y2="high:Q", color=colour), middle.encode(x=x, y="y:Q", color=colour))
-    return _svg(name, drawn, height=150)
+    return svg_of(name, drawn, height=150)
 
 
 def squares(name: str, values: Values, titles: tuple[str, str]) -> str:
@@ -165,7 +165,7 @@ def squares(name: str, values: Values, titles: tuple[str, str]) -> str:
         x=x, y=y, opacity=alt.Opacity("share:Q", scale=alt.Scale(domain=[0, 1], range=[0.03, 0.8]), legend=None)
     )
     numbers = chart.mark_text(color=_INK).encode(x=x, y=y, text="text:N")
-    return _svg(name, alt.layer(colour, numbers), height=max(90, 36 * len(order)))
+    return svg_of(name, alt.layer(colour, numbers), height=max(90, 36 * len(order)))
 
 
 def _along(title: str, field: str = "x:Q") -> Any:
@@ -175,7 +175,8 @@ def _along(title: str, field: str = "x:Q") -> Any:
     return alt.X(field, title=title, axis=alt.Axis(labelFlush=False, tickCount=6))
 
 
-def _coloured(values: Values) -> Any:
+def coloured(values: Values) -> Any:
+    """A colour a series, always the same for the same place, with a legend where there are several."""
     import altair as alt
 
     series = list(dict.fromkeys(value["series"] for value in values))
@@ -192,7 +193,7 @@ def _diagonal(low: float = 0.0, high: float = 1.0) -> Any:
     return line.encode(x="x:Q", y="y:Q")
 
 
-def _svg(name: str, chart: Any, height: int = _HEIGHT) -> str:
+def svg_of(name: str, chart: Any, height: int = _HEIGHT) -> str:
     """The chart drawn, with ids of its own, in the page's ink and without addresses."""
     import vl_convert
 

@@ -13,7 +13,7 @@ each day's entry is also kept as `watched/DAY.json`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cache
@@ -157,9 +157,8 @@ def watch(places: Places, project: Project, first: date | None, last: date | Non
         ExternalError: The disk.
     """
     living = spool.fold_ended(places, spool.finder(places))
-    known = [day for day in sorted({*shelf.days(places), *living}) if day <= now.date()]
     joined = _joined(places, project, now)
-    end = last or (known[-1] if known else now.date())
+    end = last or _latest({*shelf.days(places), *living}, now)
     begin = first or end
     watched = shelf.read(places, begin - _MEMORY, end, living)
     baselines: dict[str, Baseline] = {}
@@ -176,6 +175,16 @@ def watch(places: Places, project: Project, first: date | None, last: date | Non
     for watched_day in days:
         write_json(places.watched / f"{watched_day.day}.json", {"format_version": FORMAT, **watched_day.record()})
     return Report(places.name, tuple(days))
+
+
+def latest(places: Places, now: datetime) -> date:
+    """The latest day of which there are sketches; the present one where there are none."""
+    living = spool.fold_ended(places, spool.finder(places))
+    return _latest({*shelf.days(places), *living}, now)
+
+
+def _latest(days: Iterable[date], now: datetime) -> date:
+    return max((day for day in days if day <= now.date()), default=now.date())
 
 
 def _baseline(places: Places, identity: str, read: dict[str, Baseline]) -> Baseline:

@@ -61,7 +61,7 @@ tuning reproduce parity flow validating backfill leakcheck freshness scaffold di
 retraining
 changes
 odcs_draft watching
-responding
+responding health
 console
 cli
 """.split("\n")
