@@ -62,3 +62,18 @@ def test_a_whole_without_its_parts_is_never_below_nothing() -> None:
 
     assert ledger.without(whole, part) == Spent(wall_s=4.0, cpu_s=1.0, written_bytes=40)
     assert ledger.without(whole, part, part).cpu_s == 0
+
+
+def test_serving_adds_a_line_for_each_stretch_with_the_answers_of_that_stretch() -> None:
+    from mlctl.server.measures import Measures
+    from mlctl.server.segments import Segments
+
+    measures = Measures("shop")
+    segments = Segments(SHOP, measures, lambda: datetime(2026, 11, 1, tzinfo=UTC), lambda _: None)
+    answer = {"release": "aaaa", "variant": "champion", "reason": "model"}
+    measures.answers([answer] * 3)
+    segments.end()
+    measures.answers([answer])
+    segments.end()
+
+    assert [(line.act, line.predictions) for line in ledger.read(SHOP)] == [("serve", 3), ("serve", 1)]

@@ -77,6 +77,7 @@ class Measures:
         self._rollbacks = Counter(
             "mlctl_challengers_sent_away_total", "Challengers that this server has sent away.", registry=registry
         )
+        self.answered = 0
         self._project, self._release = project, ""
         self._of_route: dict[str, Histogram] = {}
         self._of_answer: dict[tuple[str, str, str], Counter] = {}
@@ -96,6 +97,7 @@ class Measures:
     def answers(self, answers: Iterable[dict[str, str]]) -> None:
         """Rows were answered."""
         counted = Counts((answer["release"], answer["variant"], answer["reason"]) for answer in answers)
+        self.answered += counted.total()
         for whose, count in counted.items():
             found = self._of_answer.get(whose)
             if found is None:

@@ -32,6 +32,7 @@ from mlctl.server.lookups import Lookups
 from mlctl.server.measures import Measures
 from mlctl.server.prediction_log import PredictionLog
 from mlctl.server.routes import described, features, open_inference, predictions
+from mlctl.server.segments import Segments
 from mlctl.server.sockets import BACKLOG, bound, shut_door
 from mlctl.server.workers import supervise
 from mlctl.serving.http import Options
@@ -94,7 +95,12 @@ def serve(served: Served, now: Callable[[], datetime], tell: Callable[[str], Non
     _look_up(answering, served, now, tell)
     groups = (predictions, features, open_inference, described)
     app = App(answering, [group.routes(answering) for group in groups], tell)
-    run(served, app, lambda: _followed(answering, served, now, tell), tell)
+    segments = None if served.follows is None else Segments(served.follows, measures, now, tell)
+    try:
+        run(served, app, lambda: _followed(answering, served, segments, now, tell), tell)
+    finally:
+        if segments is not None:
+            segments.end()
 
 
 def _spooled(
@@ -251,12 +257,18 @@ def _look_up(answering: Answering, served: Served, now: Callable[[], datetime], 
 
 
 async def _followed(
-    answering: Answering, served: Served, now: Callable[[], datetime], tell: Callable[[str], None]
+    answering: Answering,
+    served: Served,
+    segments: Segments | None,
+    now: Callable[[], datetime],
+    tell: Callable[[str], None],
 ) -> None:
     """Follows what changes on the disk: release and store, and who else is tried."""
     watched = [_watch(answering, served, now, tell)]
     if served.follows is not None:
         watched.append(Following(answering, served.follows, now, tell).follow())
+    if segments is not None:
+        watched.append(segments.go_on())
     await asyncio.gather(*watched)
 
 
