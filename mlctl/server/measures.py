@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter as Counts
 from collections.abc import Iterable
 
@@ -23,6 +24,9 @@ _ROWS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 
 class Measures:
     """The counters of one server; of several workers they are added up."""
+
+    bounds = _SECONDS
+    """Upper ends of the buckets of seconds."""
 
     def __init__(self, project: str, several: bool = False) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]
@@ -82,6 +86,8 @@ class Measures:
         self._of_route: dict[str, Histogram] = {}
         self._of_answer: dict[tuple[str, str, str], Counter] = {}
         self._of_request: dict[tuple[str, int], Counter] = {}
+        self._codes: dict[int, int] = {}
+        self._counted = [0] * (len(self.bounds) + 1)
 
     def request(self, route: str, code: int, seconds: float) -> None:
         """A request was answered."""
@@ -93,6 +99,14 @@ class Measures:
         if timed is None:
             timed = self._of_route[route] = self._seconds.labels(route)
         timed.observe(seconds)
+        self._codes[code] = self._codes.get(code, 0) + 1
+        self._counted[bisect_left(self.bounds, seconds)] += 1
+
+    def taken(self) -> tuple[dict[int, int], list[int]]:
+        """Requests since the last call, by status, and by the bucket of their seconds (`bounds`, and one beyond)."""
+        taken = self._codes, self._counted
+        self._codes, self._counted = {}, [0] * (len(self.bounds) + 1)
+        return taken
 
     def answers(self, answers: Iterable[dict[str, str]]) -> None:
         """Rows were answered."""

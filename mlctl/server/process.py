@@ -34,6 +34,7 @@ from mlctl.server.prediction_log import PredictionLog
 from mlctl.server.routes import described, features, open_inference, predictions
 from mlctl.server.segments import Segments
 from mlctl.server.sockets import BACKLOG, bound, shut_door
+from mlctl.server.tally import Tally
 from mlctl.server.workers import supervise
 from mlctl.serving.http import Options
 from mlctl.sketches import spool
@@ -267,6 +268,7 @@ async def _followed(
     watched = [_watch(answering, served, now, tell)]
     if served.follows is not None:
         watched.append(Following(answering, served.follows, now, tell).follow())
+        watched.append(Tally(served.follows.sketches / "requests", now, answering.measures, tell).follow())
     if segments is not None:
         watched.append(segments.go_on())
     await asyncio.gather(*watched)

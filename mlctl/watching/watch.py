@@ -20,10 +20,11 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from mlctl import costs, freshness, kinds, outcomes, predictions, snapshot
-from mlctl.files import write_json
+from mlctl.files import read_json, write_json
 from mlctl.findings import Finding
 from mlctl.indexing import decaying
 from mlctl.monitors import Measured, Window
+from mlctl.server import tally
 from mlctl.sketches import Baseline, shelf, spool
 from mlctl.spec import Project
 from mlctl.stages.features import checked_tables
@@ -246,6 +247,9 @@ def _window(
 def _facts(places: Places, project: Project, day: date, until: datetime) -> dict[str, Any]:
     """What is known of the day beside sketches."""
     found: dict[str, Any] = {"cost": costs.budget_facts(places, project, until)}
+    requests = sorted((places.sketches / "requests").glob(f"{day}.*.json"))
+    if requests:
+        found["requests"] = tally.added_up([read_json(path) for path in requests])
     taken = snapshot.read(places)
     if taken is not None and taken.as_of <= until:
         found["sources"] = freshness.freshness(places, project, until)
