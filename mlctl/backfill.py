@@ -33,6 +33,7 @@ Advance = Callable[[int, int, int, float], None]
 
 _MICROSECOND: Final = timedelta(microseconds=1)
 _PARTITIONS_MOST: Final = 4096
+_EVEN_BELOW: Final = 16
 # measured on two cores with the weekly-windows workload; the ledger's own figure takes its place after the first run
 _VALUES_PER_S: Final = 20_000_000.0
 _BASE_MB: Final = 250
@@ -142,7 +143,11 @@ def preflight(places: Places, project: Project, request: Request) -> Preflight:
     work = _work(places, project, request)
     people = tiles.people_of(work.plan, work.scans(), 1)
     missing = work.missing()
-    partitions = work.shelf.partitions if work.shelf else _partitions(project, people.height, work.asked.count)
+    partitions = (
+        work.shelf.partitions
+        if work.shelf
+        else partitions_for(people.height * work.asked.count, people.height, int(project.engine.partition_rows))
+    )
     rows = [_rows(people, block) for block in missing]
     done = 0
     if work.shelf:
@@ -306,9 +311,16 @@ def _rows(people: pl.DataFrame, block: Block) -> int:
     return int(np.searchsorted(first, block.moments(), side="left").sum())
 
 
-def _partitions(project: Project, entities: int, moments: int) -> int:
-    wanted = round(entities * moments / int(project.engine.partition_rows))
-    return max(1, min(_PARTITIONS_MOST, entities, wanted))
+def partitions_for(rows: int, entities: int, partition_rows: int) -> int:
+    """Into how many parts so many rows of so many entities are divided.
+
+    Few parts are a power of two, which two, four or eight cores share evenly: of three, two cores would wait for one.
+
+    >>> partitions_for(1_040_000, 10_000, 400_000), partitions_for(52_000_000, 500_000, 400_000)
+    (4, 130)
+    """
+    wanted = max(1, min(_PARTITIONS_MOST, entities, round(rows / partition_rows)))
+    return min(entities or 1, 1 << (wanted - 1).bit_length()) if wanted < _EVEN_BELOW else wanted
 
 
 def _threads(project: Project) -> int:

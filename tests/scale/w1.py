@@ -15,6 +15,7 @@ import numpy as np  # noqa: F401  (imported before the clock starts)
 import polars as pl
 
 from mlctl import kinds, validation
+from mlctl.backfill import partitions_for
 from mlctl.engines import local
 from mlctl.partition import Block, Job
 from mlctl.times import moment
@@ -57,7 +58,7 @@ def job_of(users: int, events: Path, folder: Path, step_days: int) -> Job:
         project=project.mapping(),
         schemas={"users": ("user_id",), "events": ("user_id", "ts", "amount", "category")},
         block=Block("w1", (*names, "days_since", "ncat_90"), START_US + step_days * DAY_US, step_days * DAY_US, count),
-        partitions=max(1, round(users * count / 400_000)),
+        partitions=partitions_for(users * count, users, 400_000),
         folder=str(folder / "history"),
         tables={"users": str(folder / "users.parquet"), "events": str(events)},
         tiles=str(folder / "tiles"),
