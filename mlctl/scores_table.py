@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
-from mlctl import views
+from mlctl import binary_rows, views
 from mlctl.errors import DataError, IntegrityError
 from mlctl.files import sha256_of
 
@@ -148,8 +148,9 @@ def write(connection: Connection, order: PublishOrder, scores: pl.DataFrame) -> 
     floats = [name for name in ("score", "confidence") if name in scores.columns]
     rows = scores.drop(constants, strict=False).with_columns(pl.col(floats).cast(pl.Float64)).sort(order.entity)
     # frozen rows are seen by every snapshot: a reader whose transaction is older than the swap must not find nothing
-    load = sql.SQL("COPY {} ({}) FROM STDIN WITH (FORMAT csv, FREEZE true, ENCODING 'UTF8')").format(
-        table, sql.SQL(", ").join(sql.Identifier(name) for name in rows.columns)
+    binary = binary_rows.fits(rows)
+    load = sql.SQL("COPY {} ({}) FROM STDIN WITH (FORMAT {}, FREEZE true, ENCODING 'UTF8')").format(
+        table, sql.SQL(", ").join(map(sql.Identifier, rows.columns)), sql.SQL("binary" if binary else "csv")
     )
     connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(table))
     connection.execute(create)
@@ -158,7 +159,7 @@ def write(connection: Connection, order: PublishOrder, scores: pl.DataFrame) -> 
         for name in [name for name in _OFTEN_CONSTANT if name not in constants]:
             _add(connection, order, name, None)
         with connection.cursor() as cursor, cursor.copy(load) as copy:
-            for chunk in _csv(rows):
+            for chunk in _ahead(binary_rows.pieces(rows, _CHUNK_ROWS) if binary else _csv(rows)):
                 copy.write(chunk)
         for name, value in constants.items():
             _add(connection, order, name, value)
@@ -197,6 +198,17 @@ def _add(connection: Connection, order: PublishOrder, name: str, value: object) 
     if value is not None:
         column += sql.SQL(" DEFAULT {}").format(sql.Literal(value))
     connection.execute(column)
+
+
+def _ahead(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """The same chunks, the next one made while one is sent."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(1) as other:
+        made = other.submit(next, chunks, None)
+        while (chunk := made.result()) is not None:
+            made = other.submit(next, chunks, None)
+            yield chunk
 
 
 def _csv(scores: pl.DataFrame) -> Iterator[bytes]:

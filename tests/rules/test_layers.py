@@ -21,7 +21,7 @@ config lineage ledger
 costs
 dvc embedded
 cached
-database views
+database views binary_rows
 scores_table
 generations
 sources checks features models recommenders metrics rankings alerts
