@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-from mlctl import config, database, generations, ledger, predictions, ramp, sharing, snapshot
+from mlctl import config, database, generations, holdout, ledger, predictions, ramp, sharing, snapshot
 from mlctl.errors import ConfigError, DataError, Fault, IntegrityError, listed
 from mlctl.files import canonical_json, sha256_of
 from mlctl.generations import Generation, PublishOrder
@@ -94,10 +94,11 @@ def _published(places: Places, project: Project, now: datetime, tell: Tell, as_o
         if scored.fault:
             _send_away(places, who, scored, now, tell)
             run_id = _run_id(places, taken, moment, who.alone())
+        scores = holdout.applied(places.name, project.cost.holdout_share, scored.scores)
+        predictions.keep(places, run_id, scores)
         _kept_for_watching(places, who, scored, (run_id, moment, now))
         order = _order(places, project, now, (run_id, who.champion, moment))
-        made = generations.publish(connection, order, scored.scores)
-    scores = scored.scores
+        made = generations.publish(connection, order, scores)
     counts = scores["decision"].value_counts().sort("decision")
     decisions = dict(zip(counts["decision"], counts["count"], strict=True))
     often = sorted(decisions.items(), key=lambda item: (-item[1], item[0]))
@@ -210,14 +211,13 @@ def _send_away(places: Places, who: Sharers, scored: Scored, now: datetime, tell
 
 
 def _kept_for_watching(places: Places, who: Sharers, scored: Scored, run: tuple[str, datetime, datetime]) -> None:
-    """Keeps the scores until their labels are known, and sketches of what was scored.
+    """Keeps sketches of what was scored, and both answers of those whom two releases scored.
 
     They are kept before they are published: whoever is killed in between writes the same files again.
     """
     import polars as pl
 
     run_id, as_of, now = run
-    predictions.keep(places, run_id, scored.scores)
     if scored.pairs is not None:
         sharing.keep(places, run_id, scored.pairs)
     baseline = shelf.sealed(who.folder / BASELINE)

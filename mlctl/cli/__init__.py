@@ -29,6 +29,7 @@ from mlctl.cli import (  # noqa: F401 - they register their commands
     releases,
     report,
     retrain,
+    roi,
     rollout,
     serve,
     stages,

@@ -9,6 +9,7 @@ from mlctl import console
 
 if TYPE_CHECKING:
     from mlctl.costs import Line, Month, WhatIf
+    from mlctl.returns import Returns
 
 _SHOWN = 12
 """Features that are shown."""
@@ -74,6 +75,29 @@ def _features(month: Month) -> Any:
     for line in month.features[:_SHOWN]:
         table.add_row(line.name, str(line.times), f"{line.cpu_s:.3f}", f"{line.cpu_s / whole:.1%}", _money(line.money))
     return table
+
+
+def returns(found: Returns) -> None:
+    """What acting brought, on stdout."""
+    acted, held = found.acted, found.held
+    console.data(f"acted upon  {acted.entities:,} entities, {_share(acted)} with label 1")
+    console.data(f"held out    {held.entities:,} entities, {_share(held)} with label 1")
+    if found.waiting:
+        console.data(f"waiting     {found.waiting:,} entities whose label is not known yet")
+    if found.uplift is None or found.brought is None or found.low is None or found.high is None:
+        console.data("uplift      not told: too few entities with a label in one of the groups")
+        return
+    console.data(f"uplift      {found.uplift:+.2%} [{found.low:+.2%}, {found.high:+.2%}] fewer with label 1")
+    middle, low, high = found.brought
+    console.data(
+        f"brought     {middle:,.2f} {found.currency} [{low:,.2f}, {high:,.2f}], work cost {_money(found.spent)}"
+    )
+    if found.roi is not None:
+        console.data(f"return      {found.roi:+.1%} of what was spent")
+
+
+def _share(group: Any) -> str:
+    return f"{group.share:.2%}" if group.entities else "none"
 
 
 def cadences(every: Sequence[WhatIf]) -> None:

@@ -16,7 +16,7 @@ validation
 recommend
 workspace
 quarantine
-tuned rollout
+tuned rollout holdout
 config lineage ledger
 costs
 dvc embedded
@@ -60,7 +60,7 @@ indexing
 tuning reproduce parity flow validating backfill leakcheck freshness scaffold dictionary odcs explain doctor github gate_changes report
 retraining
 changes
-odcs_draft watching
+odcs_draft watching returns
 responding health
 console
 cli
