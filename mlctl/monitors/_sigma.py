@@ -89,17 +89,19 @@ def most_surprising(column: Column, sigma: float, min_shift: float) -> tuple[Shi
 
 
 def _by_luck(column: Column, what: str) -> float:
-    """The chance that so few rows as the day's reach no farther than they do; 0 for all but extremes."""
-    shape, sketch, whole = column.shape, column.sketch, column.whole
-    if what not in (LOW, HIGH) or sketch.low is None or sketch.high is None or not whole.known:
-        return 0.0
-    if what == HIGH:
-        place = bisect.bisect_right(shape.edges, sketch.high)
-        beyond = sum(whole.bins[place + 1 :])
+    """The chance that so few rows as the day's reach no farther than they do; 0 for all but extremes inside training's.
+
+    Rows of the extreme's own bin may lie on either side of it and are not held against it.
+    """
+    ends = (column.sketch.low, column.sketch.high, column.whole.low, column.whole.high)
+    low, high, least, most = (math.nan if end is None else end for end in ends)
+    if what == HIGH and high < most:
+        beyond = sum(column.whole.bins[bisect.bisect_right(column.shape.edges, high) + 1 :])
+    elif what == LOW and low > least:
+        beyond = sum(column.whole.bins[: bisect.bisect_right(column.shape.edges, low)])
     else:
-        place = bisect.bisect_right(shape.edges, sketch.low)
-        beyond = sum(whole.bins[:place])
-    return (1 - beyond / whole.known) ** sketch.known if beyond else 0.0
+        return 0.0
+    return (1 - beyond / column.whole.known) ** column.sketch.known
 
 
 def _constant(column: Column) -> tuple[Shift, bool] | None:

@@ -32,7 +32,12 @@ class Options(MonitorOptions):
 
     kind: Literal["performance"] = Field(default="performance", description="performance")
     metric: str = Field(default="", description="a name of metrics; default: the first one")
-    sigma: float = Field(default=3.0, gt=0, le=10, description="deviations by which it must be worse")
+    sigma: float = Field(
+        default=4.0,
+        gt=0,
+        le=10,
+        description="deviations by which it must be worse; more than 3: windows overlap and are looked at every day",
+    )
     min_decay: float = Field(default=0.02, ge=0, description="smallest decay that matters, in the metric's own unit")
     mature: float = Field(
         default=0.5, gt=0, le=1, description="share of the labels of every class from which a day counts"
