@@ -152,22 +152,16 @@ def test_what_cannot_be_read_or_opened_is_told_and_the_last_good_goes_on(trial: 
         assert status.returncode == 6
         assert "git checkout projects/shop/rollout.flagd.json" in status.stderr
 
-        path.write_text(good)
-        another = trial.challenger(card="a third")
-        trial.ramp("50", "--challenger", "sealed")
-        server.said(f"{another} answers 50 %")
-        third = trial.challenger(card="a fourth")
-        trial.ramp("30", "--challenger", "sealed")
-        server.said(f"{third} answers 30 %")
-        (trial.folder / "projects/shop/releases" / challenger / "model.onnx").write_bytes(b"damaged")
-        done = world.mlctl(trial.folder, "ramp", "shop", "50", "--challenger", challenger)
-        assert done.returncode == 6
-        assert trial.stands().challenger == third
-        traffic = trial.stands().traffic
-        seen = Rollout(replace(traffic, challenger=challenger), 99, trial.stands().note, "0" * 64)
-        path.write_text(rollout.flag_file.text_of("shop", seen))
-        server.said(f"{challenger} is not taken, the champion answers everybody")
+        stands = rollout.flag_file.parsed("shop", good)
+        path.write_text(
+            rollout.flag_file.text_of("shop", replace(stands, traffic=Traffic(trial.champion, "f" * 16).at(50)))
+        )
+        server.said(f"{'f' * 16} is not taken, the champion answers everybody")
         assert server.post("/predict", trial.rows(1)[0])["variant"] == "champion"
+    path.write_text(good)
+    (trial.folder / "projects/shop/releases" / challenger / "model.onnx").write_bytes(b"damaged")
+    assert world.mlctl(trial.folder, "ramp", "shop", "50").returncode == 6
+    assert trial.stands().traffic.percent == 100
 
 
 def test_a_batch_is_shared_as_a_server_shares_requests_and_keeps_what_both_said(trial: Trial) -> None:
