@@ -87,6 +87,15 @@ def promote(release: ReleaseOf, why: Why = "", tag: Tag = False, json: AsJson = 
         console.stage_line("promote", f"release {promoted.release} ({promoted.name}) {how}")
     for name in kept.tag(places, entry) if tag else ():
         console.stage_line("tag", name)
+    _told_mlflow(places)
+
+
+def _told_mlflow(places: Places) -> None:
+    from mlctl import console
+    from mlctl import releases as kept
+
+    if told := kept.tell_mlflow(places):
+        console.stage_line("mlflow", told)
 
 
 @app.command(rich_help_panel="Work")
@@ -129,5 +138,6 @@ def _release_back(places: Places, to: str | None, list_: bool, why: str, json: b
         entry = None if to is None else kept.named(places, enter_release(to, json)[1])
         done = kept.back(places, entry, note(why or "rolled back by hand"))
         console.stage_line("rollback", f"{done.name} ({done.release}) answers again, in place of {done.before}")
+        _told_mlflow(places)
     lines = kept.listing(places)
     console.json_data(lines) if json else shown.releases_table({places.name: lines})

@@ -11,6 +11,7 @@ champion or the new one, and the same promotion twice changes nothing.
 
 from mlctl.releases._champion import CHAMPION, Promoted, back, champion_id, open_champion, promote, to_serve
 from mlctl.releases._listing import listing, tag
+from mlctl.releases._mlflow import tell_mlflow
 from mlctl.releases._opening import identity_of, prove
 from mlctl.releases._reference import Reference, folder_of, named
 from mlctl.releases._register import Entry, entries, facts_of, keep, register
@@ -34,5 +35,6 @@ __all__ = [
     "prove",
     "register",
     "tag",
+    "tell_mlflow",
     "to_serve",
 ]

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from mlctl import config, facts, flow, git, parity, publishing, releases, rollout
+from mlctl import config, facts, flow, git, materializing, online, parity, publishing, releases, rollout
 from mlctl.differences import causes, differences
 from mlctl.dvc import StageRun
 from mlctl.facts import Facts
@@ -60,19 +60,26 @@ class _Way:
             self._tell("register", f"{entry.name} is release {entry.release}")
         outcome = self._appoint(project, entry, clean=not made.git["dirty"])
         self._act(project)
+        if told := releases.tell_mlflow(places):
+            self._tell("mlflow", told)
         return self._told(outcome, f"{entry.name} ({entry.release})", before, found, made.gate)
 
     def _act(self, project: Project) -> None:
         """What puts the answers before their readers; a server that runs takes a new champion by itself."""
         now = self._order.note.at
+        publish = publishing.publish
         if project.ranks():
-            from mlctl.indexing import making
+            from mlctl.indexing import lists, making
 
+            publish = lists.publish
             with self._step("index", "servers look up the items of today"):
                 making.index(self._places, now, self._tell)
-        elif project.serving.kind == "batch":
+        if project.serving.kind == "batch":
             with self._step("score", "readers see what the champion says"):
-                publishing.publish(self._places, project, now, self._tell)
+                publish(self._places, project, now, self._tell)
+        elif online.current(self._places.online) and not project.ranks():
+            with self._step("materialize", "servers look up the features of today"):
+                materializing.materialize(self._places, None, False, self._tell)
 
     def _make(self) -> flow.Run:
         made = flow.make(self._places, self._order.note.at, self._tell)

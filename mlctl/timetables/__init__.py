@@ -100,8 +100,9 @@ def _scores(project: Project) -> bool:
 def _act(project: Project, name: str, when: str) -> Act:
     own = project.name
     newest = (("ingest", own, "--latest"), ("check", own))
+    scored = [("score", own)] if project.serving.kind == "batch" else []
     commands: Mapping[str, tuple[tuple[str, ...], ...]] = {
-        "score": (*newest, ("features", own), ("index", own)) if project.ranks() else (*newest, ("score", own)),
+        "score": (*newest, *([("features", own), ("index", own)] if project.ranks() else []), *scored),
         "monitor": (("monitor", own),),
         "retrain": (("retrain", "--latest", own),),
     }

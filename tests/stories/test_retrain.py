@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,21 +13,42 @@ import pytest
 from tests import world
 
 MONTH = "2026-12-01"
+KILLED = ["ingest", "features", "package", "register", "challenge", "score"]
+PATIENCE_S = 20
 
 
 @pytest.fixture(scope="module")
 def retrained(finished_workspace: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The shop with a champion, and a month of data later a challenger."""
+    """The shop with a champion, and a month of data later a challenger, after its retraining was killed again and again."""
     folder = world.copy_workspace(finished_workspace, tmp_path_factory.mktemp("retrain") / "workspace")
     first = world.mlctl(folder, "retrain", "shop")
     assert first.returncode == 0, first.stderr
     (folder / "notes.txt").write_text("mine, staged\n")
     world.git(folder, "add", "notes.txt")
     (folder / "dvc.yaml").write_text((folder / "dvc.yaml").read_text() + "# mine, not staged\n")
+    for step in KILLED:
+        killed_at(folder, step)
     second = world.mlctl(folder, "retrain", "shop", "--as-of", MONTH, "--json")
     assert second.returncode == 0, second.stderr
     (folder.parent / "second.json").write_text(second.stdout)
     yield folder
+
+
+def killed_at(folder: Path, step: str) -> None:
+    """A retraining that is killed, with all its children, as soon as it says that a step begins."""
+    run = world.begin(folder, "retrain", "shop", "--as-of", MONTH)
+    heard = []
+    for line in run.stderr or ():
+        heard.append(line)
+        if line.split() == [step, "..."]:
+            break
+    else:
+        raise AssertionError(f"it ended before {step}: {heard}")
+    run.kill()
+    run.communicate()
+    end = time.monotonic() + PATIENCE_S
+    while world.at_work(folder):
+        assert time.monotonic() < end, world.at_work(folder)
 
 
 def rollout(folder: Path) -> dict[str, str]:
@@ -63,6 +85,17 @@ def test_one_commit_holds_what_it_made_and_nothing_of_anybody_else(retrained: Pa
     assert not {"notes.txt", "dvc.yaml"} & set(files)
     assert world.git(retrained, "status", "--porcelain").splitlines() == [" M dvc.yaml", "A  notes.txt"]
     assert "up to date" in world.dvc(retrained, "status").stdout
+
+
+def test_of_six_that_were_killed_nothing_is_left_over_and_nothing_stands_twice(retrained: Path) -> None:
+    states = (retrained / "projects/shop/history.jsonl").read_text().splitlines()
+    subjects = world.git(retrained, "log", "--format=%s", "-2").splitlines()
+
+    assert [json.loads(line)["revision"] for line in states] == [1, 2], "champion, then challenger"
+    assert subjects == [f"Retrain shop on the data of {MONTH}", "Retrain shop"]
+    assert world.psql(retrained, "SELECT count(*) FROM mlctl.generations") == "2"
+    assert [path for path in retrained.rglob("*") if path.suffix in (".tmp", ".old") or ".new." in path.name] == []
+    assert not (retrained / ".mlctl/shop/retrain/begun.json").exists()
 
 
 def test_again_nothing_is_new_and_nothing_changes(retrained: Path) -> None:
@@ -156,6 +189,5 @@ def test_of_two_at_once_the_second_is_told_who_is_at_work(workspace: Path) -> No
     assert second.returncode == 5, second.stderr
     assert f"pid {first.pid} on " in second.stderr
     assert "mlctl retrain shop" in second.stderr
-    first.send_signal(signal.SIGCONT)
+    first.kill()
     first.communicate()
-    assert first.returncode == 0
