@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -128,7 +130,10 @@ def test_promotion_and_going_back_move_one_pointer_and_are_written_down(retraine
     assert promoted.returncode == 0, promoted.stderr
     assert json.loads(promoted.stdout)["before"] == first
     assert rollout(folder) == {"champion": second}
-    assert world.mlctl(folder, "promote", "shop/2").returncode == 0, "the same again changes nothing"
+    assert world.mlctl(folder, "promote", "shop/2", "--tag").returncode == 0, "the same again changes nothing"
+    gto = [str(Path(sys.executable).parent / "gto"), "show", "--json"]
+    seen = json.loads(subprocess.run(gto, cwd=folder, capture_output=True, text=True, check=True).stdout)
+    assert (seen["shop"]["version"], seen["shop"]["stage"]) == ("v2.0.0", {"champion": "v2.0.0"})
 
     back = world.mlctl(folder, "rollback", "shop", "--why", "it is not")
     assert back.returncode == 0, back.stderr
