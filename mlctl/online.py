@@ -10,12 +10,13 @@ A generation never changes. A server that has opened one goes on with it, also a
 
 from __future__ import annotations
 
+import re
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 _POINTER: Final = "current.json"
 _FORMAT: Final = "2.0"
+_IDENTITY: Final = re.compile("[0-9a-f]{16}")
 _FILES: Final = ("features.arrow", "digests.arrow")
 
 _FOREVER: Final = datetime.max.replace(tzinfo=moment("2000-01-01").tzinfo)
@@ -164,11 +166,41 @@ def write(folder: Path, identity: str, tables: Tables, about: Mapping[str, Any],
     ]
     manifest = {"format_version": _FORMAT, "id": identity, "rows": tables.rows.height, "features": told, **about}
     write_json(made / "manifest.json", {**manifest, "files": hashes})
+    _point(folder, identity, before)
+    return (made / _FILES[0]).stat().st_size
+
+
+def adopt(folder: Path, manifest: Mapping[str, Any], fill: Callable[[str, Path], object], next_step: str) -> None:
+    """Takes a generation that was made elsewhere, once its files hash to what its manifest says, and points at it.
+
+    Args:
+        folder: Where the store lies.
+        manifest: As it was written.
+        fill: Writes the file of a name to a path.
+        next_step: What makes it anew.
+
+    Raises:
+        IntegrityError: It is none, or damaged; what answers stays.
+        ExternalError: The disk.
+    """
+    identity, files = str(manifest.get("id")), manifest.get("files") or {}
+    if not _IDENTITY.fullmatch(identity) or _FILES[0] not in files or set(files) - set(_FILES):
+        raise IntegrityError.refused(str(folder), "what came is no generation of an online store", next_step)
+    before, made = current(folder), folder / identity
+    for name, wanted in files.items():
+        write_with(made / name, partial(fill, name))
+        if (found := sha256_of_file(made / name)) != wanted:
+            raise IntegrityError.damaged(str(made / name), wanted, found, next_step)
+    write_json(made / "manifest.json", manifest)
+    _point(folder, identity, before)
+
+
+def _point(folder: Path, identity: str, before: str) -> None:
+    """Lets a generation answer, and removes all but it and the one before."""
     write_json(folder / _POINTER, {"format_version": _FORMAT, "id": identity})
     for old in folder.iterdir():
         if old.is_dir() and old.name not in (identity, before):
             shutil.rmtree(old, ignore_errors=True)
-    return (made / "features.arrow").stat().st_size
 
 
 def _canonical(table: pl.DataFrame) -> pl.DataFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +10,14 @@ import typer
 
 from mlctl.cli._app import AsJson, Project, ReleaseOf, app, enter, enter_release, exit_with, moment_of, present
 from mlctl.errors import EXIT_REFUSED
+
+
+class Way(StrEnum):
+    """How generations of the online store are handed on by the database."""
+
+    put = "put"
+    get = "get"
+
 
 Folder = Annotated[
     Path | None,
@@ -53,14 +62,23 @@ def materialize(
         str | None, typer.Option(help="features as of this moment of the snapshot; default: as of its end")
     ] = None,
     full: Annotated[bool, typer.Option("--full", help="compute everybody, also who cannot have moved")] = False,
+    database: Annotated[
+        Way | None, typer.Option(help="put: also hand the result on to other machines; get: only take what was put")
+    ] = None,
     json: AsJson = False,
 ) -> None:
     """Compute everybody's latest features and let servers look them up; a running server takes them at once."""
-    from mlctl import console, materializing
+    from mlctl import console, distributing, materializing
 
     places = enter(project, json)
     with console.progress() as tell:
-        made = materializing.materialize(places, moment_of("--as-of", as_of), full, tell)
+        made: distributing.Fetched | materializing.Materialized
+        if database == Way.get:
+            made = distributing.fetch(places, tell)
+        else:
+            made = materializing.materialize(places, moment_of("--as-of", as_of), full, tell)
+        if database == Way.put:
+            distributing.publish(places, present(), tell)
     if json:
         console.json_data(made.record())
 

@@ -47,6 +47,7 @@ release
 sketches
 monitors
 releases online moved
+fleet
 ramp
 probes slices contributions
 serving
@@ -55,7 +56,7 @@ sharing timetables
 predictions
 stages
 publishing comparing
-materializing
+materializing distributing
 indexing
 tuning reproduce parity flow validating backfill leakcheck freshness scaffold dictionary odcs explain doctor github gate_changes report
 retraining

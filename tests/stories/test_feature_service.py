@@ -201,6 +201,19 @@ def test_who_cannot_have_moved_is_not_computed_again_and_the_files_are_those_of_
     assert {path.name: path.read_bytes() for path in (folder / ".mlctl/shop/online" / full["id"]).iterdir()} == files
 
 
+def test_servers_on_other_machines_fetch_the_store_from_the_database(workspace: Path):
+    made = json.loads(world.mlctl(workspace, "materialize", "shop", "--database", "put", "--json").stdout)
+    online = workspace / ".mlctl/shop/online"
+    before = {path.name: path.read_bytes() for path in (online / made["id"]).iterdir()}
+    shutil.rmtree(online)
+
+    fetched = world.mlctl(workspace, "materialize", "shop", "--database", "get", "--json")
+
+    assert json.loads(fetched.stdout)["id"] == made["id"], fetched.stderr
+    assert {path.name: path.read_bytes() for path in (online / made["id"]).iterdir()} == before
+    assert "was here already" in world.mlctl(workspace, "materialize", "shop", "--database", "get").stderr
+
+
 @pytest.mark.parametrize("words", [("--as-of", "2099-01-01"), ("--as-of", "soon")])
 def test_a_moment_that_is_none_is_refused_and_the_store_stays(shop: Path, words: tuple[str, ...]):
     before = (shop / ".mlctl/shop/online/current.json").read_bytes()
