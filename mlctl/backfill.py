@@ -259,6 +259,8 @@ def _compute(places: Places, work: _Work, shelf: Shelf, block: Block, advance: A
 
 
 def _work(places: Places, project: Project, request: Request) -> _Work:
+    if project.ranks():
+        raise ConfigError.no_features("a history of features", places.name)
     files = {name: places.checked / f"{name}.parquet" for name in project.sources}
     for path in files.values():
         if not path.is_file():

@@ -33,8 +33,9 @@ def explain(what: str | None, places: Places | None) -> str:
         return _overview()
     parts = what.split(".")
     seam = ONE_KIND.get(parts[0], parts[0])
-    if len(parts) == 2 and seam in kinds.SEAMS and parts[1] in kinds.names(seam):
-        return kinds.explain(seam, parts[1])
+    for asked in (seam, OF_RANKING.get(parts[0], seam)):
+        if len(parts) == 2 and asked in kinds.SEAMS and parts[1] in kinds.names(asked):
+            return kinds.explain(asked, parts[1])
     lines = _section_lines(parts[0]) if len(parts) == 1 else []
     if len(parts) == 1 and not lines:
         lines = [kinds.explain(seam, what) for seam in kinds.SEAMS if what in kinds.names(seam)]

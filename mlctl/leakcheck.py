@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from mlctl.compute import compute, outcomes, population
-from mlctl.errors import DataError
+from mlctl.errors import ConfigError, DataError
 from mlctl.files import write_json
 from mlctl.plan import Plan, compile_plan
 from mlctl.spec import Project
@@ -76,9 +76,12 @@ def leakcheck(places: Places, project: Project, tell: Callable[[str, str], None]
     """Plants canaries at the moments of training and test.
 
     Raises:
+        ConfigError: The project recommends items, and has no features.
         DataError: A feature or the label moved; the report is written all the same.
         IntegrityError: The checked tables are missing.
     """
+    if project.ranks():
+        raise ConfigError.no_features("mlctl leakcheck", places.name)
     as_of, tables = checked_tables(places, project)
     plan = compile_plan(project, {name: table.columns for name, table in tables.items()})
     train, test = moments(project, as_of)

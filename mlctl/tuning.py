@@ -76,12 +76,15 @@ def tune(places: Places, project: Project, workers: int, tell: Tell) -> Tuned:
     """Looks for better options within the budget of `tune:`; the same command goes on where it was stopped.
 
     Raises:
-        ConfigError: The model has nothing to be searched, or `tune.search` names no option of it.
+        ConfigError: The project recommends items, or the model has nothing to be searched, or `tune.search` names no
+            option of it.
         DataError: The training rows cannot be learnt from.
         IntegrityError: The training rows are missing or changed.
         ConflictError: Another process tunes this project in a study of this machine's own.
         ExternalError: The database of a shared study.
     """
+    if project.ranks():
+        raise ConfigError.no_features("mlctl tune", places.name)
     rows, columns = part(places, "train")
     parts = tuple(splits.parts(project, rows))
     space = _space(project)

@@ -211,6 +211,8 @@ def _ranking_faults(parts: dict[str, Any]) -> list[Fault]:
     known = kinds.names("recommenders")
     unknown = [rung for rung in parts["model"].rungs() if rung not in known]
     faults += [Fault("model.ladder", f"there is no recommender {rung!r}", hint=listed(known, 20)) for rung in unknown]
+    for kind, said in parts["model"].options.items():
+        _kind_entry("recommenders", f"model.options.{kind}", {**said, "kind": kind}, faults)
     if not faults:
         # whoever is in a state is a cohort, and what must hold of each cannot be written away
         parts["cohorts"] = {**parts["cohorts"], **items.states.conditions()}

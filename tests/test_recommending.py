@@ -211,6 +211,7 @@ def test_what_does_not_go_together_is_told_at_once() -> None:
         "items": faults_of(items=None),
         "split": faults_of(split={"kind": "folds"}),
         "model": faults_of(model={"kind": "content", "ladder": ["popularty"]}),
+        "options": faults_of(model={"kind": "blend", "options": {"ease": {"l3": 1}}}),
         "time": faults_of(sources={**MAPPING["sources"], "views": {"kind": "parquet", "path": "v.parquet"}}),
     }
     wanted = {
@@ -218,6 +219,7 @@ def test_what_does_not_go_together_is_told_at_once() -> None:
         "items": "is missing",
         "split": "'folds' does not divide interactions",
         "model": "there is no recommender 'popularty'",
+        "options": "model.options.ease.l3: unknown key",
         "time": "'views' has no time column",
     }
 

@@ -129,6 +129,13 @@ class ConfigError(MlctlError):
         return cls(f"{argument!r} cannot be followed", where="command line", why=why, next_step=next_step)
 
     @classmethod
+    def no_features(cls, command: str, project: str) -> ConfigError:
+        """A command about features, asked of a project that recommends items and has none."""
+        why = "it recommends items: it learns from interactions and not from features"
+        step = f"mlctl run projects/{project}, and mlctl explain recommenders"
+        return cls(f"{command} does not go with {project!r}", where="command line", why=why, next_step=step)
+
+    @classmethod
     def unknown_database(cls, key: str) -> ConfigError:
         """A connection string of a database that cannot be read; it is not shown, it may hold a password."""
         return cls(

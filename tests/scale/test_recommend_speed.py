@@ -56,7 +56,11 @@ def test_a_million_interactions_within_three_minutes_of_two_cores(tmp_path: Path
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     said = {"wall_s": round(took, 1), "cpu_s": round(cpu, 1), "peak_mib": after.ru_maxrss // 1024}
-    print(json.dumps(said), *[line for line in done.stderr.splitlines() if "train " in line or "evaluate " in line], sep="\n")
+    print(
+        json.dumps(said),
+        *[line for line in done.stderr.splitlines() if "train " in line or "evaluate " in line],
+        sep="\n",
+    )
     assert done.returncode in (0, 4), done.stderr
     # on a machine that others use, half of what two cores could have worked stands for the wall
     assert min(took, cpu) < MOST_S

@@ -1,14 +1,14 @@
 """Learns every rung of a recommender's ladder, and says which one earned its place on users who were held out.
 
 Kinds learn from the events before the rehearsal, and are compared on the users who rehearse; the blend is compared on
-each half of them by weights learnt on the other. What is judged later has learnt from everything before the test, by
+each part of them by weights learnt on the others. What is judged later has learnt from everything before the test, by
 the same options.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from mlctl import kinds
 from mlctl.files import sha256_of_file, write_bytes, write_json
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     import numpy as np
 
     Array = np.ndarray[Any, Any]
+
+FEW_CASES: Final = 3000
+MANY_FOLDS: Final = 5
 
 
 def train(places: Places, project: Project) -> Report:
@@ -83,7 +86,7 @@ def train(places: Places, project: Project) -> Report:
 
 
 def _climb(own: Ground, cases: Cases) -> list[Rung]:
-    """Every rung, on the users who rehearse; the blend judges each half of them by weights learnt on the other."""
+    """Every rung, on the users who rehearse; the blend is shown each part of them by weights learnt on the others."""
     import numpy as np
 
     taught = own.before(REHEARSES)
@@ -91,8 +94,12 @@ def _climb(own: Ground, cases: Cases) -> list[Rung]:
     items = {name: shown(own.project, rung, cases) for name, rung in own.rungs(fits).items()}
     if own.project.model.kind == BLEND:
         items[BLEND] = np.zeros_like(items[POPULARITY])
-        for half in (0, 1):
-            judges = cases.user % 2 == half
+        # the fewer there are, the more of them each part's weights must be learnt by
+        folds = MANY_FOLDS if len(cases.user) < FEW_CASES else 2
+        for fold in range(folds):
+            judges = cases.user % folds == fold
+            if not judges.any():
+                continue
             learnt = _blended(own, fits, fits, cases.only(~judges)).form
             items[BLEND][judges] = shown(own.project, learnt, cases.only(judges))
     lists = {name: lists_of(found, cases, taught) for name, found in items.items()}
