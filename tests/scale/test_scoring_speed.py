@@ -1,6 +1,6 @@
 """Two million rows of thirty features from features to published scores; and readers while a hundred runs are killed.
 
-Measured on two cores, 200 trees of depth 3:
+Measured on two cores that did nothing else, 200 trees of depth 3, with CSV COPY:
 
 | step | s |
 |---|---|
@@ -13,9 +13,18 @@ Measured on two cores, 200 trees of depth 3:
 | from features to published scores | 3.2 |
 | predict alone, then pandas.to_sql (100,000 rows, by twenty) | 29 |
 
-That is 9 times as fast as the same model with to_sql (wanted: 8), and 84 % of what ONNX Runtime alone would allow
-(wanted: 70 %), but 41 % of what the tables alone would allow: publishing writes nine columns with a key, checks and an
-audit where the plain COPY writes two, and it begins when all is decided.
+That is 9 times as fast as the same model with to_sql (wanted: 8), and 41 % of the slower limit, predict alone (wanted: 70 %).
+
+Rows go in binary format since then (`mlctl/binary_rows.py`), and the next piece is made while one is sent. In seconds of
+CPU, which other work on the machine does not change: the server takes 1.06 for a publication in place of 1.55 (COPY 0.60 of
+five columns with checks, 1.08 as CSV; primary key 0.28; ANALYZE 0.11), we 0.47 in place of 0.51. On a machine that did
+other work (load 12) one run gave 47 % of the slower limit, and 15 times to_sql.
+
+70 % of 1.3 s would be 1.9 s. The work is 2.4 s of CPU to encode, predict and decide, 0.2 for the audit, 0.5 for our side of
+the publication and 1.1 in the server: 4.2 s, so 2.1 s if both cores were busy all the time: 62 % is the most that two cores
+can give, whatever is overlapped. The server's half second after the last row (key, ANALYZE, commit) keeps one core anyway.
+Loading while predicting would bring the part between, about 0.6 s; it is not done, because the audit, the comparison with
+a challenger and the sketches want every row before anything is shown.
 """
 
 from __future__ import annotations
@@ -43,7 +52,7 @@ from tests.test_spec import VALID
 
 ROWS, COLUMNS = 2_000_000, 30
 TO_SQL_ROWS = 100_000
-LEAST_SHARE, LEAST_OF_RUNTIME, LEAST_TIMES = 0.25, 0.6, 6.0
+LEAST_SHARE, LEAST_OF_RUNTIME, LEAST_TIMES = 0.35, 0.6, 8.0
 NAMES = tuple(f"f{place:02d}" for place in range(COLUMNS))
 AS_OF = datetime(2026, 1, 1, tzinfo=UTC)
 
