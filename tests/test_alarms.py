@@ -289,7 +289,7 @@ def test_an_act_is_begun_once_for_an_alarm_and_never_by_a_warning_or_a_silenced_
     watch(1, finding("a"), monitor="performance", shop=shop)
     assert asked(1) == [("rollback", "act"), ("retrain", "act")]
     back, train = alarms.decisions(SHOP, shop, now(1))
-    assert back.command == "mlctl rollback projects/shop"
+    assert back.command == "mlctl rollback scores shop"
     assert alarms.begun(SHOP, back, now(1))
     assert not alarms.begun(SHOP, back, now(1))
     assert asked(1) == [("rollback", "unfinished"), ("retrain", "act")]

@@ -21,7 +21,7 @@ Verdict = Literal["act", "done", "unfinished", "silenced", "false"]
 _COMMANDS: Final[dict[Action, str]] = {
     "retrain": "mlctl retrain projects/{name} --latest",
     "hold": "mlctl ramp projects/{name} --status",
-    "rollback": "mlctl rollback projects/{name}",
+    "rollback": "mlctl rollback {what}{name}",
 }
 _FIRST: Final[tuple[Action, ...]] = ("rollback", "hold", "retrain")
 """What helps at once goes before what takes minutes."""
@@ -63,7 +63,7 @@ def decisions(places: Places, project: Project, now: datetime) -> list[Decision]
             continue
         for action, rule in _asked(project, alarm):
             silence = book.silenced(alarm, now)
-            found.append(_decided(places.name, alarm, action, rule, silence is not None))
+            found.append(_decided(project, alarm, action, rule, silence is not None))
     chosen = []
     for action in _FIRST:
         of_action = [decision for decision in found if decision.action == action]
@@ -84,8 +84,8 @@ def _asked(project: Project, alarm: Alarm) -> Sequence[tuple[Action, str]]:
     return list(asked.items())
 
 
-def _decided(name: str, alarm: Alarm, action: Action, rule: str, silenced: bool) -> Decision:
-    command = _COMMANDS[action].format(name=name)
+def _decided(project: Project, alarm: Alarm, action: Action, rule: str, silenced: bool) -> Decision:
+    command = _COMMANDS[action].format(name=project.name, what="scores " if project.serving.kind == "batch" else "")
     because = f"{rule}: {action} on alarm {alarm.id} ({alarm.cause}, since {alarm.day})"
     before = alarm.acted.get(action)
     verdict: Verdict = "act"
