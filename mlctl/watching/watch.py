@@ -24,6 +24,7 @@ from mlctl.files import read_json, write_json
 from mlctl.findings import Finding
 from mlctl.indexing import decaying
 from mlctl.monitors import Measured, Window
+from mlctl.release import BASELINE
 from mlctl.server import tally
 from mlctl.sketches import Baseline, shelf, spool
 from mlctl.spec import Project
@@ -163,12 +164,13 @@ def watch(places: Places, project: Project, first: date | None, last: date | Non
     begin = first or end
     watched = shelf.read(places, begin - _MEMORY, end, living)
     baselines: dict[str, Baseline] = {}
+    present = shelf.sealed(places.release / BASELINE)
     days = []
     for offset in range((end - begin).days + 1):
         day = begin + timedelta(days=offset)
         window = _window(places, project, day, (watched, joined), now)
         of_day = watched.get(day)
-        baseline = None if of_day is None else _baseline(places, of_day.baseline, baselines)
+        baseline = present if of_day is None else _baseline(places, of_day.baseline, baselines)
         observations = tuple(_observed(name, options, window, baseline) for name, options in project.monitors.items())
         releases = () if of_day is None else of_day.releases
         rows = 0 if of_day is None else of_day.sheet.rows
