@@ -83,6 +83,9 @@ def _published(places: Places, project: Project, now: datetime, tell: Tell, as_o
         why = f"the snapshot ends at {moment_text(taken.as_of)}; mlctl ingest projects/{places.name} --latest"
         raise ConfigError.bad_override(f"--as-of {moment_text(moment)}", why)
     who = sharing.sharers(places)
+    if who.waiting and who.waiting != who.traffic.challenger:
+        said = f"mlctl promote {places.name}, or mlctl ramp {places.name} 1"
+        tell("score", f"the sealed release {who.waiting} waits: {said}")
     run_id = _run_id(places, taken, moment, who)
     where = config.with_secrets(project.database)
     with database.open_database(where, Path.cwd()) as connection:
@@ -105,11 +108,6 @@ def _published(places: Places, project: Project, now: datetime, tell: Tell, as_o
     shown = ", ".join(f"{count:,} {decision}" for decision, count in often[:_SHOWN])
     if len(often) > _SHOWN:
         shown += f" and {len(often) - _SHOWN} decisions more"
-    if who.waiting and who.waiting != who.traffic.challenger:
-        tell(
-            "score",
-            f"the sealed release {who.waiting} waits: mlctl promote {places.name}, or mlctl ramp {places.name} 1",
-        )
     tell("score", f"{made.rows:,} audited scores in {made.view} ({shown})")
     return Published(made.view, made.rows, run_id, False, decisions)
 

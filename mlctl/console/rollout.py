@@ -63,9 +63,11 @@ def _mark(holds: bool | None) -> str:
 def _missing(found: Compared) -> str:
     if found.labels_needed == 0:
         return ""
+    if not found.labels + found.waiting:
+        return f"; both have answered nothing yet: mlctl score {found.project}, or mlctl serve {found.project}"
+    if not found.labels:
+        return f"; of {found.waiting:,} entities no outcome is known yet"
     if found.labels_needed is None:
-        return (
-            f"; {found.waiting:,} outcomes are not known yet, and no number of labels will tell so small a difference"
-        )
+        return f"; a million labels would not tell so small a difference ({found.waiting:,} outcomes are to come)"
     days = "" if found.days_needed is None else f", in about {found.days_needed:,.0f} days"
     return f"; about {found.labels_needed:,} labels more are needed{days}"
