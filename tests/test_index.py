@@ -284,9 +284,10 @@ def test_a_killed_database_loses_nothing_and_the_same_command_goes_on(tmp_path: 
         process = subprocess.Popen(
             [sys.executable, "-c", BUILDS, str(tmp_path)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
+        building = "SELECT FROM pg_stat_progress_create_index WHERE phase = 'building index: loading tuples'"
         with open_database(Database(), tmp_path) as connection:
             for _ in range(3000):
-                if connection.execute("SELECT FROM pg_stat_progress_create_index").fetchone() is not None:
+                if connection.execute(building).fetchone() is not None:
                     break
                 connection.execute("SELECT pg_sleep(0.01)")
             postmaster = int((tmp_path / ".mlctl/postgres/postmaster.pid").read_text().splitlines()[0])

@@ -116,7 +116,7 @@ def _shown_again(connection: Connection, order: IndexOrder, known: IndexGenerati
     """A generation that was measured before is what readers see, or is so again."""
     already = known.status == "live" and views.shows(connection, order.quoted_view, order.quoted_table)
     rows = known.rows or 0
-    table.build(connection, order, rows)
+    table.build(connection, order, rows, known.about["columns"])
     if not already:
         generations.swap(connection, order, rows, known.about)
         generations.retire(connection, order)
@@ -135,7 +135,7 @@ def _made(
         raise DataError.bad_vectors(["not one item has a vector"])
     tell(f"{rows:,} items, {embedded:,} embedded, {copied:,} as they were{_shown(left_out)}")
     with clock("build"):
-        table.build(connection, order, rows)
+        table.build(connection, order, rows, catalogue.columns)
     with clock("measure"):
         session = Session(connection)
         index, found, sample = _measured(session, order, catalogue, wanted, rows)

@@ -6,7 +6,7 @@ refuses vectors without a direction. So nobody else can add a vector of another 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -45,6 +45,7 @@ FROM wanted JOIN {old} AS old USING (item, content) ON CONFLICT DO NOTHING
 _BYTES_A_LINK: Final = 10
 _BYTES_AN_ITEM: Final = 200
 _LEAST_MEMORY_MB: Final = 64
+_FEWEST_WORKERS: Final = 2
 _MOST_WORKERS: Final = 7
 
 
@@ -197,10 +198,11 @@ def load(
             copy.write_row((ids[place], catalogue.contents[place], order.now, *rest, wrapped(vector)))
 
 
-def build(connection: Connection, order: IndexOrder, rows: int) -> None:
-    """Builds the graph, unless it is there; the memory and the processes that it takes are set to what it needs.
+def build(connection: Connection, order: IndexOrder, rows: int, columns: Mapping[str, str]) -> None:
+    """Builds the graph, unless it is there, and an index of each column that filters may name.
 
-    A graph that does not fit into `maintenance_work_mem` is built many times slower.
+    The memory and the processes that it takes are set to what it needs: a graph that does not fit into
+    `maintenance_work_mem` is built many times slower.
     """
     from psycopg import sql
 
@@ -210,6 +212,12 @@ def build(connection: Connection, order: IndexOrder, rows: int) -> None:
     needed = rows * (order.stamp.dimension * size + 2 * order.m * _BYTES_A_LINK + _BYTES_AN_ITEM) * 1.5 / 2**20
     memory = min(max(int(needed), _LEAST_MEMORY_MB), order.memory_mb)
     with connection.transaction():
+        for name, kind in columns.items():
+            # what a filter leaves is found without looking at every row; a text may be longer than a b-tree can hold
+            made = sql.SQL("CREATE INDEX ON {} USING {} ({})").format(
+                _name(order.table), sql.SQL("hash" if kind == "text" else "btree"), sql.Identifier(name)
+            )
+            connection.execute(made)
         connection.execute("SELECT set_config('maintenance_work_mem', %s, true)", (f"{memory}MB",))
         connection.execute("SELECT set_config('max_parallel_maintenance_workers', %s, true)", (str(_workers()),))
         connection.execute("SET LOCAL statement_timeout = 0")
@@ -264,7 +272,7 @@ def _told(catalogue: Catalogue) -> list[list[Any]]:
 
 
 def _workers() -> int:
-    """Processes that help: one a core beside the one that leads."""
+    """Processes that help the one that leads: one a core, and never fewer than PostgreSQL itself would take."""
     import os
 
-    return min(max(len(os.sched_getaffinity(0)) - 1, 0), _MOST_WORKERS)
+    return min(max(len(os.sched_getaffinity(0)), _FEWEST_WORKERS), _MOST_WORKERS)
