@@ -103,7 +103,7 @@ def _answered(rows: pl.DataFrame, window: Window) -> pl.DataFrame:
     import polars as pl
 
     by_now = rows.filter(
-        (pl.col(AS_OF) < window.now) & pl.col("reason").is_in(_BY_MODEL) & pl.col("score").is_not_null()
+        (pl.col(AS_OF) <= window.now) & pl.col("reason").is_in(_BY_MODEL) & pl.col("score").is_not_null()
     )
     ripe = pl.col(KNOWN_AT) <= window.now
     return by_now.with_columns(pl.when(ripe).then(LABEL).alias(LABEL), pl.when(ripe).then(KNOWN_AT).alias(KNOWN_AT))

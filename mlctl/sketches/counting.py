@@ -51,6 +51,9 @@ def sketch_of(values: pl.Series, shape: Shape) -> Sketch:
 def _categories(values: pl.Series, shape: Shape) -> Sketch:
     import polars as pl
 
+    if not shape.categories:
+        # moments alone: which values there are does not matter
+        return Sketch(rows=len(values), nulls=values.null_count(), bins=(len(values) - values.null_count(),))
     text = values.cast(pl.String, strict=False).alias("value")
     counted = text.value_counts(name="rows")
     counts = dict(zip(counted["value"].to_list(), counted["rows"].to_list(), strict=True))
