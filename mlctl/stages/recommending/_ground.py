@@ -35,7 +35,7 @@ BLEND: Final = "blend"
 POPULARITY: Final = "popularity"
 WINDOWS: Final = ("36500d", "365d", "90d", "30d", "7d")
 """Windows of popularity that are tried where none is said; the first is for ever."""
-MOST_CASES: Final = 1000
+MOST_CASES: Final = 4000
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,7 @@ class Ground:
         items: The catalogue.
         rehearsal: Users who rehearse, at their moments.
         scratch: A folder for what an engine reads; it must lie where its workers see it.
+        settled: The window of popularity that `freeze` chose; None before it did.
     """
 
     project: Project
@@ -57,6 +58,7 @@ class Ground:
     items: pl.DataFrame
     rehearsal: Cases
     scratch: Path
+    settled: str | None = None
 
     @property
     def texts(self) -> tuple[str, ...]:
@@ -103,15 +105,18 @@ class Ground:
         said = {"seed": model.seed, **model.options.get(name, {}), "kind": name}
         own = model if name == model.kind else kinds.options("recommenders", said)
         if name == POPULARITY and own.window is None:
-            return own.model_copy(update={"window": self._window})
+            return own.model_copy(update={"window": self.window})
         return own
 
     @cached_property
-    def _window(self) -> str:
-        """The window whose most popular items the users who rehearse had most often: the floor is no straw man."""
+    def window(self) -> str:
+        """The window of popularity that foretells best what users who rehearse had: the floor is no straw man."""
         import numpy as np
 
-        cases = self.rehearsal
+        if self.settled is not None:
+            return self.settled
+        cases, metric = self.rehearsal, next(iter(self.project.metrics.values()))
+        measure = kinds.load("rankings", metric.kind).measure
         chosen = np.linspace(0, len(cases.user) - 1, min(MOST_CASES, len(cases.user))).astype(int)
         some = cases.only(np.isin(np.arange(len(cases.user)), chosen))
         taught = self.before(REHEARSES)
@@ -119,8 +124,8 @@ class Ground:
         for window in WINDOWS:
             own = kinds.options("recommenders", {"kind": POPULARITY, "window": window})
             form = kinds.load("recommenders", POPULARITY).fit(own, Learning(taught, self.texts)).form
-            hits = lists_of(shown(self.project, form, some), some, taught).hits
-            gains.append(float(hits.sum()))
+            lists = lists_of(shown(self.project, form, some), some, taught)
+            gains.append(measure(metric, lists)(np.ones(len(some.user))))
         return WINDOWS[gains.index(max(gains))]
 
     def rungs(self, fits: Mapping[str, Fitted]) -> dict[str, Blend]:
@@ -154,7 +159,9 @@ def ground(places: Places, project: Project) -> Ground:
     events, items = _read(places, EVENTS), _read(places, ITEMS)
     rehearsal = cases_of(places, "rehearsal")[1]
     had = arrays(events, items.height)
-    return Ground(project, had, events[PART].to_numpy(), items, rehearsal, places.state)
+    frozen = places.frozen / "report.json"
+    settled = read_json(frozen).get("window") if frozen.is_file() else None
+    return Ground(project, had, events[PART].to_numpy(), items, rehearsal, places.state, settled)
 
 
 def cases_of(places: Places, name: str) -> tuple[pl.DataFrame, Cases]:

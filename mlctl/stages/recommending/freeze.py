@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from mlctl.files import read_json, write_json
 from mlctl.recommenders import Learning
 from mlctl.recommenders.popularity import fit
@@ -19,7 +21,8 @@ def freeze(places: Places, project: Project) -> Report:
     Raises:
         IntegrityError: The tables of the features stage are missing or changed.
     """
-    own = ground(places, project)
+    # what an earlier freeze settled does not count: it may have been of other users
+    own = replace(ground(places, project), settled=None)
     _, cases = cases_of(places, "test")
     taught = own.before(JUDGES)
     form = fit(own.options(POPULARITY), Learning(taught, own.texts)).form
@@ -32,6 +35,7 @@ def freeze(places: Places, project: Project) -> Report:
         "sets": sets,
         "columns": [],
         "model": POPULARITY,
+        "window": own.window,
         "everybody": found,
         "probes": {"findings": [], "ran": [], "not_run": []},
     }
