@@ -19,10 +19,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from mlctl import dvc, git, lineage, snapshot
+from mlctl import dvc, git, lineage, sealed, snapshot
 from mlctl.errors import ConfigError, ExternalError, IntegrityError, Relayed
 from mlctl.files import lock, read_json, sha256_of_file, write_text
-from mlctl.release import read_manifest
 from mlctl.rollout import Note, Rollout, Traffic, flag_file
 from mlctl.stages import ORDER, Tell, package
 from mlctl.workspace import DATA, STATE, Places
@@ -70,7 +69,7 @@ def reproduce(places: Places, folder: Path, tell: Tell) -> Reproduced:
         ExternalError: git, DVC or the disk.
         Relayed: A stage failed, in its own words.
     """
-    manifest = read_manifest(folder, f"mlctl run projects/{places.name}")
+    manifest = sealed.read_manifest(folder, f"mlctl run projects/{places.name}", _any_file)
     made_from = manifest["lineage"]
     sha = _commit(folder, made_from)
     libraries = _other_libraries(made_from)
@@ -84,6 +83,11 @@ def reproduce(places: Places, folder: Path, tell: Tell) -> Reproduced:
         _bring_champion(places, scratch, manifest.get("champion") or "")
         _run_stages(places, scratch, made_from, tell)
         return _compared(places, folder, manifest, scratch, libraries)
+
+
+def _any_file(_: str) -> bool:
+    """Which files a release has is the affair of its kind; here they are compared, whatever they are."""
+    return True
 
 
 def _commit(folder: Path, made_from: Mapping[str, Any]) -> str:
@@ -202,7 +206,7 @@ def _compared(
     libraries: Mapping[str, tuple[str, str]],
 ) -> Reproduced:
     """The stages' files in the order in which they were made, then those of the release."""
-    there = read_manifest(scratch / places.release, "mlctl package")
+    there = sealed.read_manifest(scratch / places.release, "mlctl package", _any_file)
     wanted = {**manifest["stages"], **{f"release/{name}": found for name, found in manifest["files"].items()}}
     found = {**there["stages"], **{f"release/{name}": found for name, found in there["files"].items()}}
     order = [made.name for made in (*package.made(places), places.release)]
