@@ -47,5 +47,5 @@ def retrain(order: Order, tell: Tell, prove: Callable[[], None] = lambda: None) 
         patterns = [pattern for places in order.projects for pattern in _commit.owned(places)]
         commit, kept = _commit.keep([*patterns, *([str(dvc.PIPELINE)] if pipeline_is_ours else [])], done, order)
         for places, became in zip(order.projects, done, strict=True):
-            _memory.finish(places, order.as_of, became)
+            _memory.finish(places, became)
     return Retrained(tuple(done), commit, kept)

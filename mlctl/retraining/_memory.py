@@ -15,7 +15,6 @@ from mlctl import dvc, lineage, releases, rollout, snapshot
 from mlctl.errors import MlctlError
 from mlctl.files import canonical_json, read_json, sha256_of, sha256_of_file, write_json
 from mlctl.retraining._outcomes import Retraining
-from mlctl.times import moment_text
 from mlctl.workspace import Places
 
 
@@ -27,9 +26,9 @@ def begin(places: Places, champion: str) -> str:
     return str(read_json(path)["champion"])
 
 
-def finish(places: Places, as_of: datetime | None, became: Retraining) -> None:
+def finish(places: Places, became: Retraining) -> None:
     """Writes down what a retraining rested on and left, so that the next one can see that nothing is new."""
-    told = {"rests_on": _digest(places, as_of), "outcome": became.outcome, "release": became.release}
+    told = {"rests_on": _digest(places), "outcome": became.outcome, "release": became.release}
     write_json(places.retrain / "finished.json", {**told, "remarks": list(became.remarks)})
     (places.retrain / "begun.json").unlink(missing_ok=True)
 
@@ -44,12 +43,12 @@ def last(places: Places, as_of: datetime | None) -> dict[str, Any] | None:
         return None
     told = read_json(path)
     try:
-        return dict(told) if told["rests_on"] == _digest(places, as_of) else None
+        return dict(told) if told["rests_on"] == _digest(places) else None
     except MlctlError:
         return None  # something is damaged: the long way says what
 
 
-def _digest(places: Places, as_of: datetime | None) -> str:
+def _digest(places: Places) -> str:
     """A hash over code, configuration, data and what was made of them; every file of the release is read.
 
     Raises:
@@ -65,7 +64,6 @@ def _digest(places: Places, as_of: datetime | None) -> str:
                 "code": lineage.code(),
                 "surroundings": lineage.surroundings(),
                 "files": {str(path): sha256_of_file(path) for path in files if path.is_file()},
-                "as_of": None if taken is None or as_of is None else moment_text(taken.as_of),
                 "snapshot": None if taken is None else taken.version,
                 "pinned": snapshot.pinned(places.name),
                 "tables": tables,
