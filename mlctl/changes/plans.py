@@ -225,7 +225,7 @@ class _Plan:
         if "score" in steps:
             told.append(f"the scores in the view of {name} are published anew: mlctl rollback scores {name} goes back")
         if self._project.serving.kind == "http":
-            told.append(f"servers of {name} take another champion between two requests")
+            told.append(f"servers of {name} take it between two requests, once it answers")
         return told
 
 

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from mlctl.cli._app import AsJson, ReleaseOf, app, enter_release
+from mlctl.errors import ConfigError, did_you_mean, listed
 
 Kind = Annotated[
     str,
@@ -44,11 +45,14 @@ def export(  # noqa: PLR0913 - each is an option of the command
     json: AsJson = False,
 ) -> None:
     """Write the files with which a platform serves a release, or a scheduler calls for what is due."""
-    from mlctl import config, console, exports, releases, timetables
+    from mlctl import config, console, exports, kinds, releases, timetables
 
     target = to and to.resolve()
     places, reference = enter_release(project, json)
     folder = target or Path("deploy") / places.name / kind
+    known = (*kinds.names("exports"), *timetables.KINDS)
+    if kind not in known:
+        raise ConfigError.bad_argument(f"export {kind}", did_you_mean(kind, known) or f"known: {listed(known, 20)}")
     if kind in timetables.KINDS:
         program = str(Path(sys.executable).parent / "mlctl")
         due = timetables.timetable(config.compose(places).project, str(Path.cwd()), program, image)

@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from mlctl import config, database, online
+from mlctl import config, database, ledger, online
 from mlctl.errors import ConfigError, Fault, IntegrityError
 from mlctl.files import canonical_json, lock, sha256_of
 from mlctl.index import filters, retrieval
@@ -84,7 +84,7 @@ def index(places: Places, now: datetime, tell: Tell, fresh: bool = False) -> Ind
         ExternalError: The disk or the database; the same command goes on.
     """
     tell("index", "")
-    with lock(places.lock, f"projects/{places.name}"):
+    with lock(places.lock, f"projects/{places.name}"), ledger.entered(places, "index", now):
         ground = read_ground(places)
         _write_stores(places, ground)
         users, items = ground.histories.height, ground.items.height
