@@ -1,4 +1,4 @@
-"""The command about money: cost."""
+"""The commands about money: cost, advise."""
 
 from __future__ import annotations
 
@@ -29,3 +29,20 @@ def cost(
         return
     months = [costs.monthly(places, project, month, present()) for places, project in every]
     console.json_data([one.record() for one in months]) if json else shown.months(months)
+
+
+@app.command(rich_help_panel="Look")
+def advise(projects: Projects = None, json: AsJson = False) -> None:
+    """What could be smaller, rarer or left out, with the numbers that say so; nothing is changed."""
+    from mlctl import advice, config, console
+
+    every = [(places, config.compose(places).project) for places in enter_all(projects, json)]
+    found = {places.name: advice.advise(places, project) for places, project in every}
+    if json:
+        console.json_data({name: [one.record() for one in told] for name, told in found.items()})
+        return
+    for name, told in found.items():
+        for one in told:
+            console.data(f"{name}: {one.say}\n  because {one.because}")
+        if not told:
+            console.data(f"{name}: nothing that was measured could be smaller")

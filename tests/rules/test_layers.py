@@ -62,7 +62,7 @@ tuning reproduce parity flow validating backfill leakcheck freshness scaffold di
 retraining
 changes
 odcs_draft watching returns
-responding health
+responding health advice
 console
 cli
 """.split("\n")
