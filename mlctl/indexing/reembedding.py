@@ -99,7 +99,8 @@ def plan(places: Places, now: datetime, cpu_hour: float, fresh: bool = False) ->
     took = {} if live is None else live.about["seconds"]
     build = sum(took.values())
     indexed = 0.0 if live is None or not build else (live.rows or 0) / build
-    seconds = embed / rate + (strays["items"] / indexed if indexed else 0.0)
+    anything = embed or strays["gone"]
+    seconds = embed / rate + (strays["items"] / indexed if indexed and anything else 0.0)
     history = [] if live is None else measurements(places, live.run_id)
     due, why = decay.due(history, ground.settings.decay, now)
     return Plan(
