@@ -7,7 +7,7 @@ holds `rows` labels. The realised metric is held against the evaluation at relea
 for the newest predictions (confidence-based performance estimation), which needs no label, sees what a shift of inputs
 does, and is blind to a world that changed: it warns.
 
-Use it wherever a label becomes known. Where none is known yet it says so, and since when one will be.
+Use it wherever a label becomes known. Where none is known yet it says so.
 
 Guidance on CBPE: NannyML's documentation, "Estimating performance".
 """

@@ -20,6 +20,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from mlctl import costs, freshness, kinds, outcomes, predictions, snapshot
+from mlctl.errors import ConfigError
 from mlctl.files import read_json, write_json
 from mlctl.findings import Finding
 from mlctl.indexing import decaying
@@ -154,6 +155,7 @@ def watch(places: Places, project: Project, first: date | None, last: date | Non
         now: The present moment; a past day is judged by what was known at its end.
 
     Raises:
+        ConfigError: The days lie in the future, or behind the last one that was scored.
         IntegrityError: Sketches, baseline or snapshot are damaged.
         DataError: A label cannot be computed.
         ExternalError: The disk.
@@ -162,6 +164,9 @@ def watch(places: Places, project: Project, first: date | None, last: date | Non
     joined = _joined(places, project, now)
     end = last or _latest({*shelf.days(places), *living}, now)
     begin = first or end
+    if begin > end or end > now.date():
+        asked = f"--since {begin}" if begin > end else f"--date {end}"
+        raise ConfigError.bad_override(asked, f"the last day that can be judged is {min(end, now.date())}")
     watched = shelf.read(places, begin - _MEMORY, end, living)
     baselines: dict[str, Baseline] = {}
     present = shelf.sealed(places.release / BASELINE)
