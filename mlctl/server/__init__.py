@@ -11,6 +11,7 @@ routes      the routes, a module a group
 variants    which release answers which row
 answering   rows to answers, behind every route
 app         the routes as one application
+stamps      what changes when a release is replaced
 sockets     the listening socket, opened late and closed without cutting anybody off
 process     the process: sockets, signals, workers, a new release
 """

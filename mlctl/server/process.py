@@ -34,6 +34,7 @@ from mlctl.server.prediction_log import PredictionLog
 from mlctl.server.routes import described, features, open_inference, predictions
 from mlctl.server.segments import Segments
 from mlctl.server.sockets import BACKLOG, bound, shut_door
+from mlctl.server.stamps import stamp, stamp_if
 from mlctl.server.tally import Tally
 from mlctl.server.workers import supervise
 from mlctl.serving.http import Options
@@ -278,7 +279,8 @@ async def _watch(
     answering: Answering, served: Served, now: Callable[[], datetime], tell: Callable[[str], None]
 ) -> None:
     """Looks for another release or store; a good one takes over, a bad one is told once and the last good goes on."""
-    seen, stored = stamp(served.release()), online.stamp(served.online)
+    # what was replaced since it was opened counts as new
+    seen, stored = stamp_if(served.release(), answering.variants.release), _stamp_of_store(served, answering)
     while True:
         await asyncio.sleep(_LOOK_S)
         if (latest := online.stamp(served.online)) != stored:
@@ -305,9 +307,9 @@ async def _watch(
             answering.take(answerer)
 
 
-def stamp(folder: Path) -> tuple[Path, int, int] | None:
-    """What changes when a release is replaced; None while it has no manifest, which is written last."""
-    with suppress(OSError):
-        found = (folder / "manifest.json").stat()
-        return folder, found.st_ino, found.st_mtime_ns
+def _stamp_of_store(served: Served, answering: Answering) -> tuple[int, int] | None:
+    """The stamp of the online store that is looked up in; None where there is none, or another one by now."""
+    found, open_now = online.stamp(served.online), "" if answering.lookups is None else answering.lookups.store.id
+    with suppress(MlctlError, KeyError, TypeError):
+        return found if online.current(served.online) == open_now else None
     return None

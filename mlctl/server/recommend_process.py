@@ -21,10 +21,11 @@ from mlctl.recommend.sealing import open_recommender
 from mlctl.server.app import App
 from mlctl.server.measures import Measures
 from mlctl.server.prediction_log import PredictionLog
-from mlctl.server.process import Served, limits, run, stamp
+from mlctl.server.process import Served, limits, run
 from mlctl.server.recommending import HISTORY, Recommending
 from mlctl.server.routes import recommendations
 from mlctl.server.searching import Place, Searcher
+from mlctl.server.stamps import stamp, stamp_if
 from mlctl.spec import Database, Project
 from mlctl.times import moment_text
 
@@ -128,7 +129,7 @@ def _look_up(recommending: Recommending, served: Served, tell: Callable[[str], N
 
 async def _watch(recommending: Recommending, served: Served, beside: Beside, tell: Callable[[str], None]) -> None:
     """Looks for another release, catalogue or histories; a bad one is told once and the last good goes on."""
-    seen = (stamp(served.release()), online.stamp(beside.catalogue))
+    seen = (stamp_if(served.release(), recommending.recommender.id), online.stamp(beside.catalogue))
     stored = online.stamp(served.online)
     while True:
         await asyncio.sleep(_LOOK_S)
