@@ -62,5 +62,5 @@ def test_a_million_interactions_within_three_minutes_of_two_cores(tmp_path: Path
         sep="\n",
     )
     assert done.returncode in (0, 4), done.stderr
-    # on a machine that others use, half of what two cores could have worked stands for the wall
+    # nearly all of it is done by one process at a time: on a machine that others use, CPU seconds stand for the wall
     assert min(took, cpu) < MOST_S
