@@ -119,8 +119,8 @@ def _mapper(
                 try:
                     table = work(part).select(list(columns)).to_arrow()
                     told = table.append_column(_ERROR, pa.nulls(table.num_rows, pa.string()))
-                except MlctlError as problem:
-                    told = pa.table({**{name: [None] for name in columns}, _ERROR: [json.dumps(problem.record())]})
+                except Exception as problem:  # noqa: BLE001 - Spark would lose its words on the way
+                    told = pa.table({**{name: [None] for name in columns}, _ERROR: [_told(problem)]})
                 yield from told.cast(schema).to_batches()
 
     return mapped
@@ -170,6 +170,13 @@ def _asked_of(options: Options, events: Path, asked: Callable[[Any], Any]) -> pl
     if not isinstance(found, pl.DataFrame):
         raise TypeError(type(found).__name__)
     return found
+
+
+def _told(problem: Exception) -> str:
+    """What a worker met, as it will be told where the command runs."""
+    if not isinstance(problem, MlctlError):
+        problem = ExternalError.tool("spark", f"a worker failed: {type(problem).__name__}: {first_line(problem)}")
+    return json.dumps(problem.record())
 
 
 def _session(options: Options, partitions: int) -> Any:
@@ -246,8 +253,8 @@ def _worker(
         }
         try:
             receipt, error = _compute(here, partition, tables), None
-        except MlctlError as problem:
-            receipt, error = Receipt(partition, 0, 0.0), json.dumps(problem.record())
+        except Exception as problem:  # noqa: BLE001 - Spark would lose its words on the way
+            receipt, error = Receipt(partition, 0, 0.0), _told(problem)
         told = {"partition": [partition], "rows": [receipt.rows], "seconds": [receipt.seconds], "error": [error]}
         kinds = {"partition": pa.int32(), "rows": pa.int64(), "seconds": pa.float64(), "error": pa.string()}
         return pa.table(told, schema=pa.schema(list(kinds.items())))

@@ -9,7 +9,8 @@ import polars as pl
 import pytest
 
 from mlctl import distributed, kinds
-from mlctl.errors import ConfigError, DataError, IntegrityError, MlctlError
+from mlctl.engines import spark
+from mlctl.errors import ConfigError, DataError, ExternalError, IntegrityError, MlctlError
 from mlctl.release import Release, open_release
 from mlctl.serving.batch import score_everybody
 from mlctl.workspace import Places
@@ -79,6 +80,13 @@ def squares(part: int) -> pl.DataFrame:
     if part == 3:
         raise DataError.no_rows("part 3", "nobody is in it", "look at it")
     return pl.DataFrame({"key": [f"c{part}"] * part, "value": [float(part * part)] * part})
+
+
+def test_a_fault_that_nobody_foresaw_keeps_its_words_on_the_way_through_spark():
+    told = json.loads(spark._told(RuntimeError("a plain fault")))
+
+    assert told["exit_code"] == ExternalError.exit_code
+    assert any("RuntimeError: a plain fault" in text for _, text in told["lines"])
 
 
 @pytest.mark.parametrize("engine", kinds.names("engines"))
