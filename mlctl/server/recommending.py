@@ -195,7 +195,7 @@ class Recommending:
         if asked is None or self.searcher is None:
             return None
         try:
-            return await self.searcher.nearest(asked)
+            return await self.searcher.nearest(asked, str(retrieval.stamp_of(self.recommender)))
         except Away:
             return None
 

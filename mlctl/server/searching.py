@@ -18,7 +18,7 @@ from mlctl import database
 from mlctl.errors import MlctlError, first_line
 from mlctl.index import generations
 from mlctl.index.generations import IndexGeneration
-from mlctl.index.search import Asked, Session
+from mlctl.index.search import Asked, Index, Session
 
 if TYPE_CHECKING:
     from mlctl.index.vectors import Stamp
@@ -44,6 +44,7 @@ class Searcher:
 
     def __init__(self, where: Place, connections: int, timeout_s: float, tell: Callable[[str], None]) -> None:
         self.generation: IndexGeneration | None = None
+        self._index: Index | None = None
         self._where, self._timeout_s, self._tell = where, timeout_s, tell
         self._why = ""
         self._asked: SimpleQueue[Any] = SimpleQueue()
@@ -59,17 +60,24 @@ class Searcher:
         """Why the index does not answer; empty while it does."""
         return self._why
 
-    async def nearest(self, asked: Asked) -> Rows:
+    async def nearest(self, asked: Asked, stamp: str) -> Rows:
         """The nearest items with their inner products.
 
+        Args:
+            asked: What is searched for.
+            stamp: Who made the vector that is asked for; only an index of the same stamp can answer.
+
         Raises:
-            Away: There is no index, or no answer in time.
+            Away: There is no such index, or no answer in time.
         """
+        found, index = self.generation, self._index
         if self._why:
             raise Away(self._why)
+        if found is None or index is None or found.stamp != stamp or found.table != index.table:
+            raise Away(f"the index of {stamp} was not looked for yet")
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Rows] = loop.create_future()
-        self._asked.put((loop, answer, asked))
+        self._asked.put((loop, answer, asked, index))
         try:
             return await asyncio.wait_for(answer, self._timeout_s)
         except TimeoutError:
@@ -101,6 +109,9 @@ class Searcher:
             self._lost(f"there is no index of {self._where.stamp()}; mlctl index projects/{self._where.project}")
             return
         before, self.generation = self.generation, found
+        if before is None or before.number != found.number or self._index is None:
+            # kept as long as it answers: it remembers its statements
+            self._index = found.index
         if self._why or before is None or before.number != found.number:
             self._tell(
                 f"index {found.run_id[:12]} answers: {found.rows or 0:,} items, looked at {found.index.ef_search} wide"
@@ -124,21 +135,20 @@ class Searcher:
         """Answers one search after the other on a connection of its own."""
         session: Session | None = None
         while (work := self._asked.get()) is not _STOP:
-            loop, answer, asked = work
-            generation = self.generation
-            if answer.done() or generation is None:
+            loop, answer, asked, index = work
+            if answer.done():
                 continue
-            session, rows = self._found(session, generation, asked)
+            session, rows = self._found(session, index, asked)
             with suppress(RuntimeError):  # the loop has ended
                 loop.call_soon_threadsafe(_settle, answer, rows)
 
-    def _found(self, session: Session | None, generation: IndexGeneration, asked: Asked) -> tuple[Session | None, Any]:
+    def _found(self, session: Session | None, index: Index, asked: Asked) -> tuple[Session | None, Any]:
         """What a search found, or `Away`; and the session that goes on, if one does."""
         why = ""
         for known in (session, None) if session is not None else (None,):
             try:
                 session = known or Session(self._where.connect())
-                return session, session.nearest(generation.index, asked)
+                return session, session.nearest(index, asked)
             except Exception as error:  # noqa: BLE001 - whatever it is, the fallback answers
                 _close(None if session is None else session.connection)
                 # a connection that was made before the database went away is made anew once
