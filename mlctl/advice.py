@@ -11,9 +11,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from mlctl import ledger
-from mlctl.costs import money
-from mlctl.ledger import Entry
+from mlctl.costs import ledger, money
+from mlctl.costs.ledger import Entry
 from mlctl.report.disk import read as read_disk
 from mlctl.spec import Project
 from mlctl.workspace import Places

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from mlctl.compute import evaluated
 from mlctl.errors import DataError
-from mlctl.policy import Policy, both, possible
+from mlctl.judging.policy import Policy, both, possible
+from mlctl.plan.compute import evaluated
 from mlctl.spec import Decide, Task
 
 if TYPE_CHECKING:

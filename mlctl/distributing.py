@@ -7,10 +7,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from mlctl import database, fleet, online
+from mlctl import database, online
 from mlctl.config import read_params, with_secrets
 from mlctl.files import lock
-from mlctl.fleet import Shelf
+from mlctl.online import fleet
+from mlctl.online.fleet import Shelf
 from mlctl.stages import Tell
 from mlctl.times import moment_text
 from mlctl.workspace import Places

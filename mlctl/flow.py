@@ -11,10 +11,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-from mlctl import cached, config, dvc, git, ledger, lineage, snapshot, waivers
+from mlctl import cached, config, dvc, git, lineage, snapshot
+from mlctl.costs import ledger
 from mlctl.errors import EXIT_REFUSED, ConfigError, MlctlError, Relayed
 from mlctl.files import lock, read_json, without_secrets
-from mlctl.publishing import Published, publish
+from mlctl.gates import waivers
+from mlctl.scoring.publishing import Published, publish
 from mlctl.spec import Project
 from mlctl.stages import ORDER, Report, Tell, recommending
 from mlctl.times import moment_text

@@ -13,12 +13,12 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from mlctl.compute import compute, outcomes, population
 from mlctl.errors import ConfigError, DataError
 from mlctl.files import write_json
+from mlctl.judging.splits import moments
 from mlctl.plan import Plan, compile_plan
+from mlctl.plan.compute import compute, outcomes, population
 from mlctl.spec import Project
-from mlctl.splits import moments
 from mlctl.stages.features import checked_tables
 from mlctl.times import duration, moment_text
 from mlctl.workspace import Places

@@ -13,13 +13,13 @@ from datetime import datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from mlctl import moved, online, releases, snapshot
-from mlctl.compute import compute, population
+from mlctl import online, releases, snapshot
 from mlctl.errors import ConfigError, DataError, IntegrityError
 from mlctl.files import canonical_json, lock, sha256_of
 from mlctl.lineage import code
-from mlctl.online import Served, Store, Tables
+from mlctl.online import Served, Store, Tables, moved
 from mlctl.plan import AS_OF, Plan, compile_plan, narrowed
+from mlctl.plan.compute import compute, population
 from mlctl.release import open_release
 from mlctl.spec import Project
 from mlctl.stages import Tell
@@ -180,7 +180,7 @@ def features_at(plan: Plan, tables: Mapping[str, pl.DataFrame], moment: datetime
 
 
 def population_at(plan: Plan, tables: Mapping[str, pl.DataFrame], moment: datetime) -> pl.DataFrame:
-    """Everybody who is known before a moment, as `mlctl.compute.population`.
+    """Everybody who is known before a moment, as `mlctl.plan.compute.population`.
 
     Raises:
         DataError: Nobody is.

@@ -19,9 +19,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from mlctl import dvc, git, lineage, sealed, snapshot
+from mlctl import dvc, git, lineage, snapshot
 from mlctl.errors import ConfigError, ExternalError, IntegrityError, Relayed
 from mlctl.files import lock, read_json, sha256_of_file, write_text
+from mlctl.release import sealed
 from mlctl.rollout import Note, Rollout, Traffic, flag_file
 from mlctl.stages import ORDER, Tell, package
 from mlctl.workspace import DATA, STATE, Places

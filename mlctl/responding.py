@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from mlctl import alarms, publishing, ramp, releases, retraining, rollout
+from mlctl import alarms, ramp, releases, retraining, rollout
 from mlctl.alarms import Alarm, Decision, Delivered, Found
 from mlctl.errors import MlctlError
 from mlctl.rollout import Note
+from mlctl.scoring import publishing
 from mlctl.spec import Action, Project
 from mlctl.stages import Tell
 from mlctl.watching.watch import Report

@@ -13,12 +13,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from mlctl import costs, ledger, outcomes, predictions
-from mlctl.curves import wilson
+from mlctl import costs, outcomes
+from mlctl.costs import ledger
 from mlctl.errors import ConfigError, Fault
-from mlctl.holdout import REASON
+from mlctl.judging.curves import wilson
 from mlctl.outcomes import LABEL
 from mlctl.plan import AS_OF
+from mlctl.scoring import predictions
+from mlctl.scoring.holdout import REASON
 from mlctl.spec import Project
 from mlctl.stages.features import checked_tables
 from mlctl.times import moment_text

@@ -20,9 +20,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from mlctl import config, database, kinds, ladder, splits, tuned
+from mlctl import config, database, kinds
+from mlctl.config import tuned
 from mlctl.errors import ConfigError, Fault
 from mlctl.files import canonical_json, lock, read_json, sha256_of, write_bytes
+from mlctl.judging import ladder, splits
 from mlctl.spec import Project
 from mlctl.stages import Tell
 from mlctl.stages._ground import Ground

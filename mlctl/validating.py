@@ -7,8 +7,9 @@ from datetime import datetime
 from pathlib import PurePath
 from typing import Final
 
-from mlctl import config, waivers
+from mlctl import config
 from mlctl.errors import ConfigError
+from mlctl.gates import waivers
 from mlctl.workspace import Places
 
 _FOLDER: Final = "projects"

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from mlctl import encoding, kinds, validation
+from mlctl import encoding, kinds
+from mlctl.config import validation
 from mlctl.files import sha256_of_file, write_bytes, write_json
 from mlctl.models import TrainingTable
 from mlctl.spec import Label, Project

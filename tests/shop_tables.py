@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from mlctl import validation
 from mlctl.checks import Context
+from mlctl.config import validation
 from mlctl.findings import Finding
 from mlctl.spec import Project
 from mlctl.stages._checking import Outcome, run_checks

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from mlctl import ledger
 from mlctl.advice import advise
+from mlctl.costs import ledger
+from mlctl.costs.ledger import Entry, Spent
 from mlctl.files import write_json
-from mlctl.ledger import Entry, Spent
 from tests.test_alarms import SHOP, project
 
 

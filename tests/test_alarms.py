@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
-from mlctl import alarms, validation
+from mlctl import alarms
 from mlctl.alarms import Found, Silence, journal
+from mlctl.config import validation
 from mlctl.errors import ConfigError
 from mlctl.findings import Finding
 from mlctl.spec import Project

@@ -9,7 +9,8 @@ from typing import Any
 import polars as pl
 import pytest
 
-from mlctl import kinds, validation
+from mlctl import kinds
+from mlctl.config import validation
 from mlctl.encoding import encode, learn
 from mlctl.errors import DataError
 from mlctl.models import TrainingTable

@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 import pytest
 
-from mlctl import binary_rows
+from mlctl.database import binary_rows
 
 INTEGERS = [0, -1, 2**63 - 1, -(2**63), None, 7, 8, 9]
 FLOATS = [0.1, -0.0, 1e308, 5e-324, float("nan"), None, float("-inf"), 1 / 3]

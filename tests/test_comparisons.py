@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mlctl.comparisons import chance_of_worse, corrected, differences, holm
+from mlctl.judging.comparisons import chance_of_worse, corrected, differences, holm
 
 
 def test_twenty_groups_at_the_very_limit_are_refused_by_chance_in_one_case_of_twenty():

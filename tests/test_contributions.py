@@ -13,14 +13,16 @@ import pytest
 import xgboost
 from onnx import helper, load_from_string
 
-from mlctl import kinds, runtime, validation
-from mlctl.contributions import contributions
+from mlctl import kinds
+from mlctl.config import validation
 from mlctl.encoding import encode, learn
 from mlctl.errors import IntegrityError
+from mlctl.graphs import runtime
+from mlctl.graphs.shapley import additive
 from mlctl.models import TrainingTable
 from mlctl.models import xgboost as trees
 from mlctl.release import Release
-from mlctl.shapley import additive
+from mlctl.release.contributions import contributions
 from tests.test_spec import VALID
 
 COLUMNS = 6

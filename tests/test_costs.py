@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from mlctl import costs, ledger
+from mlctl import costs
+from mlctl.costs import ledger
+from mlctl.costs.ledger import Entry, Spent
 from mlctl.errors import ConfigError, DataError
-from mlctl.ledger import Entry, Spent
 from mlctl.workspace import Places
 from tests.test_alarms import project
 

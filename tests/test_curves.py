@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlctl import curves
-from mlctl.plots import NAMES, plots
+from mlctl.judging import curves
+from mlctl.judging.plots import NAMES, plots
 
 TRUTH = np.array([1.0, 0.0, 1.0, 0.0])
 SCORE = np.array([0.9, 0.8, 0.6, 0.1])

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from mlctl import dependence
+from mlctl.judging import dependence
 
 ROWS = pl.DataFrame({"age": [10.0, 20.0, 30.0], "plan": ["none", "annual", "none"], "seen": [None, 1.0, 2.0]})
 

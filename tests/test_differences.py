@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from mlctl.differences import Difference, causes, differences, largest_shift, markdown
-from mlctl.facts import Facts, leaves, told
+from mlctl.lineage.differences import Difference, causes, differences, largest_shift, markdown
+from mlctl.lineage.facts import Facts, leaves, told
 
 BEFORE = Facts(
     release="aaaa",

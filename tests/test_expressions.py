@@ -5,10 +5,10 @@ from __future__ import annotations
 import polars as pl
 import pytest
 
-from mlctl.compute import compute
 from mlctl.errors import DataError
 from mlctl.features import fulfils, row_expression
 from mlctl.plan import AS_OF
+from mlctl.plan.compute import compute
 from tests.test_plan import DAY, T, planned, spine, tables
 
 

@@ -8,9 +8,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from mlctl import fleet, online
+from mlctl import online
 from mlctl.errors import IntegrityError
-from mlctl.fleet import Shelf
+from mlctl.online import fleet
+from mlctl.online.fleet import Shelf
 
 SHELF, NOW = Shelf("public", "shop"), datetime(2026, 11, 1, tzinfo=UTC)
 IDS = ("00000000000000a1", "00000000000000a2", "00000000000000a3")

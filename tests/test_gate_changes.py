@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mlctl.console.gate import gates_markdown
-from mlctl.gate_changes import changes
+from mlctl.gates.changes import changes
 
 
 def metric(value: float | None, better: str = "higher", half: float = 0.01) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mlctl import validation
+from mlctl.config import validation
 from mlctl.gates import judge
 from tests.test_spec import changed
 

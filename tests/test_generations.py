@@ -15,8 +15,8 @@ import polars as pl
 import pytest
 
 from mlctl.database import open_database
+from mlctl.database.generations import PublishOrder, back, history, live, publish
 from mlctl.errors import ConflictError, DataError, ExternalError, IntegrityError
-from mlctl.generations import PublishOrder, back, history, live, publish
 from mlctl.spec import Database
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ import polars as pl
 from dataclasses import replace
 from pathlib import Path
 from mlctl.database import open_database
-from mlctl.generations import publish
+from mlctl.database.generations import publish
 from mlctl.spec import Database
 from tests.test_generations import SECOND, many
 with open_database(Database(), Path(sys.argv[1])) as connection:

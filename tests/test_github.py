@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mlctl.github import annotate
+from mlctl.gates.github import annotate
 
 
 def report(project: str, **passed: bool) -> dict:

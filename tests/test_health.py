@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 
-from mlctl import alarms, health, ledger, rollout
+from mlctl import alarms, health, rollout
 from mlctl.alarms import Found
+from mlctl.costs import ledger
+from mlctl.costs.ledger import Entry, Spent
 from mlctl.files import canonical_json, write_json
-from mlctl.ledger import Entry, Spent
 from mlctl.monitors import Measured
 from mlctl.rollout import Note, Traffic
 from mlctl.watching.watch import Observation, Report, WatchedDay

@@ -16,8 +16,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from mlctl import views
-from mlctl.database import open_database, start, stop
+from mlctl.database import open_database, start, stop, views
 from mlctl.errors import ConflictError, DataError, ExternalError
 from mlctl.index import filters, generations, table
 from mlctl.index.building import Built, Wanted, build
@@ -28,7 +27,7 @@ from mlctl.index.vectors import Catalogue, Stamp
 from mlctl.spec import Database
 
 if TYPE_CHECKING:
-    from mlctl.views import Connection
+    from mlctl.database.views import Connection
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 STAMP = Stamp("als-1", "words-1", 8)

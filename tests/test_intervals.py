@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mlctl import kinds
-from mlctl.intervals import around, bootstrap, interval, paired
+from mlctl.judging.intervals import around, bootstrap, interval, paired
 
 
 def measures(*names: str):

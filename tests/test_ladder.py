@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mlctl import kinds
-from mlctl.ladder import adopted, climb
+from mlctl.judging.ladder import adopted, climb
 
 
 def measure(name: str):

@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from mlctl import kinds, splits, validation
+from mlctl import kinds
+from mlctl.config import validation
+from mlctl.judging import splits
 from mlctl.stages._ground import Ground
 from mlctl.stages._learning import LearningCurve, learning_curve
 from mlctl.stages._rows import scored

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from mlctl import ledger
-from mlctl.ledger import Entry, Spent
+from mlctl.costs import ledger
+from mlctl.costs.ledger import Entry, Spent
 from mlctl.workspace import Places
 
 SHOP = Places("shop")

@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, urlparse
 import pytest
 
 from mlctl import releases, rollout
-from mlctl.facts import Facts
+from mlctl.lineage.facts import Facts
 from mlctl.releases._register import claim
 from mlctl.rollout import Note, Traffic
 from mlctl.workspace import Places

@@ -10,10 +10,11 @@ import numpy as np
 import polars as pl
 import pytest
 
-from mlctl import kinds, moved, online
-from mlctl.events import Columns
+from mlctl import kinds, online
 from mlctl.materializing import Earlier, features_at, refreshed
+from mlctl.online import moved
 from mlctl.plan import Column, Plan
+from mlctl.plan.events import Columns
 from mlctl.spec import Entity
 
 START = datetime(2026, 1, 1, tzinfo=UTC)

@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from mlctl import validation
+from mlctl.config import validation
 from mlctl.outcomes import joined
 from mlctl.spec import Project
 from tests.test_spec import VALID

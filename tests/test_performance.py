@@ -8,8 +8,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from mlctl import kinds, maturity
+from mlctl import kinds
 from mlctl.monitors import Measured
+from mlctl.outcomes import maturity
 from mlctl.sketches import Baseline
 from mlctl.watching.replay import replayed
 from tests import drift, late_labels

@@ -9,11 +9,12 @@ from typing import Any
 import polars as pl
 import pytest
 
-from mlctl import spec, validation
-from mlctl.compute import compute, outcomes, population
+from mlctl import spec
+from mlctl.config import validation
 from mlctl.errors import DataError
 from mlctl.features import fulfils
 from mlctl.plan import AS_OF, compile_plan
+from mlctl.plan.compute import compute, outcomes, population
 from tests.test_spec import VALID
 
 T = datetime(2026, 3, 1, tzinfo=UTC)

@@ -8,7 +8,7 @@ import pytest
 
 from mlctl.decide import Decider
 from mlctl.errors import DataError
-from mlctl.policy import choose
+from mlctl.judging.policy import choose
 from mlctl.spec import Decide
 
 

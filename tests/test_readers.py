@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from mlctl.database import open_database
+from mlctl.database.generations import publish
 from mlctl.errors import ConflictError, ExternalError
-from mlctl.generations import publish
 from mlctl.spec import Database
 from tests.test_generations import ORDER, SECOND, many, read, scored, wait_until
 

@@ -8,7 +8,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from mlctl import kinds, validation
+from mlctl import kinds
+from mlctl.config import validation
 from mlctl.errors import IntegrityError
 from mlctl.recommend.answering import Recommender
 from mlctl.recommend.blends import alone

@@ -10,7 +10,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from mlctl import gates, validation
+from mlctl import gates
+from mlctl.config import validation
 from mlctl.errors import DataError
 from mlctl.recommenders import Interactions
 from mlctl.spec import Project

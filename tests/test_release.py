@@ -11,10 +11,12 @@ import polars as pl
 import pytest
 from onnx import helper, load_from_string
 
-from mlctl import kinds, release, runtime, validation
+from mlctl import kinds, release
+from mlctl.config import validation
 from mlctl.encoding import encode, learn
 from mlctl.errors import ExternalError, IntegrityError
 from mlctl.files import canonical_json, sha256_of
+from mlctl.graphs import runtime
 from mlctl.models import TrainingTable
 from tests.test_spec import VALID
 

@@ -12,7 +12,7 @@ import pytest
 
 from mlctl import releases, rollout
 from mlctl.errors import ConfigError, IntegrityError
-from mlctl.facts import Facts
+from mlctl.lineage.facts import Facts
 from mlctl.releases import Reference
 from mlctl.releases._register import claim
 from mlctl.rollout import Note, Traffic
@@ -23,7 +23,7 @@ NOTE = Note("ann", datetime(2026, 11, 28, tzinfo=UTC), "a test")
 CLAIM = """
 import sys
 from datetime import UTC, datetime
-from mlctl.facts import Facts
+from mlctl.lineage.facts import Facts
 from mlctl.releases._register import claim
 from mlctl.rollout import Note
 from mlctl.workspace import Places

@@ -8,10 +8,12 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from mlctl import holdout, ledger, predictions, returns
+from mlctl import returns
+from mlctl.costs import ledger
+from mlctl.costs.ledger import Entry, Spent
 from mlctl.errors import ConfigError
-from mlctl.ledger import Entry, Spent
 from mlctl.returns import Group
+from mlctl.scoring import holdout, predictions
 from tests.test_alarms import SHOP, project
 
 KEYS = [f"c{number:04}" for number in range(2000)]

@@ -8,7 +8,7 @@ import pytest
 
 from mlctl.decide import Decider
 from mlctl.encoding import encode, learn
-from mlctl.policy import Policy
+from mlctl.judging.policy import Policy
 from mlctl.server.quick import Quick
 from mlctl.spec import Decide, EncodingPolicy
 

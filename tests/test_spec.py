@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from mlctl import kinds, spec, validation
+from mlctl import kinds, spec
+from mlctl.config import validation
 from mlctl.errors import ConfigError
 from mlctl.times import duration, moment, moment_text
 

@@ -9,8 +9,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from mlctl import splits, validation
+from mlctl.config import validation
 from mlctl.errors import ConfigError, DataError
+from mlctl.judging import splits
 from mlctl.spec import Project
 from tests.test_spec import VALID
 

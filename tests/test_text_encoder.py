@@ -11,12 +11,13 @@ import numpy as np
 import polars as pl
 import pytest
 
-from mlctl import encoding, kinds, runtime
+from mlctl import encoding, kinds
 from mlctl.encoding import encode, learn
 from mlctl.errors import ConfigError, IntegrityError
 from mlctl.files import sha256_of_file
+from mlctl.graphs import runtime
+from mlctl.graphs.shapley import additive
 from mlctl.models import TrainingTable
-from mlctl.shapley import additive
 from mlctl.spec import EncodingPolicy
 from mlctl.text_encoder import Embedding, files_of, of_folder, opened, pinned, sealed_of
 from tests import encoders

@@ -8,9 +8,11 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from mlctl import fitting, kinds, runtime
+from mlctl import kinds
+from mlctl.graphs import runtime
+from mlctl.graphs.tree_tables import scorer
+from mlctl.judging import fitting
 from mlctl.models import TrainingTable
-from mlctl.tree_tables import scorer
 from tests.test_contributions import COLUMNS, labels, matrix
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from mlctl import validation, waivers
+from mlctl.config import validation
 from mlctl.errors import ConfigError
-from mlctl.gates import Verdict
+from mlctl.gates import Verdict, waivers
 from mlctl.strict_yaml import yaml_text
 from mlctl.workspace import Places
 from tests import world

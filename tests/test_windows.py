@@ -9,12 +9,12 @@ import polars as pl
 import pytest
 
 from mlctl import kinds
-from mlctl.compute import compute
-from mlctl.events import Columns, events_of
 from mlctl.features import Distinct, Flags
 from mlctl.plan import AS_OF, Column, Plan
+from mlctl.plan.compute import compute
+from mlctl.plan.events import Columns, events_of
+from mlctl.plan.windows import Spine, Windows
 from mlctl.spec import Entity
-from mlctl.windows import Spine, Windows
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
-from mlctl.facts import leaves
+from mlctl.lineage.facts import leaves
 
 KINDS: Final = (
     *("metadata", "alert-only", "serving-only", "evaluation-only", "model-only"),

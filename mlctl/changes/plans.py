@@ -9,11 +9,13 @@ from pathlib import Path
 from statistics import median
 from typing import Any, Final
 
-from mlctl import config, dvc, history, ledger, lineage, releases, rollout, snapshot, waivers
+from mlctl import config, dvc, history, lineage, releases, rollout, snapshot
 from mlctl.changes.kinds import KINDS, Change, changes
 from mlctl.changes.last_run import Stage, composed_then, recorded, stages
+from mlctl.costs import ledger
 from mlctl.errors import listed
 from mlctl.files import canonical_json, read_json, sha256_of, sha256_of_file
+from mlctl.gates import waivers
 from mlctl.plan import compile_plan
 from mlctl.quarantine import digest
 from mlctl.times import moment_text

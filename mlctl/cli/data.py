@@ -49,8 +49,9 @@ def discover(
     json: AsJson = False,
 ) -> None:
     """Draft sources, a contract, a dictionary, joins and questions from the data itself."""
-    from mlctl import console, discovery, drafting
+    from mlctl import console
     from mlctl.console import sources as shown
+    from mlctl.drafts import discovery, drafting
 
     state["json"] = json
     paths = _from_workspace(sources) if write else tuple(sources)
@@ -78,8 +79,8 @@ def init(  # noqa: PLR0913  (options of a command line are named)
     test: Annotated[list[str] | None, typer.Option(help="a day that judges, for a rule; several times")] = None,
 ) -> None:
     """Write a project from files that runs at once."""
-    from mlctl import scaffold
     from mlctl.console import sources as shown
+    from mlctl.drafts import scaffold
 
     moments = tuple(train or ()), tuple(test or ())
     files = _from_workspace([*sources, *(more or ())])
@@ -95,8 +96,8 @@ def dictionary(
 ) -> None:
     """Tell of each column its meaning, owner, who reads it, and what was last found about it."""
     from mlctl import config, console
-    from mlctl import dictionary as words
     from mlctl.console import sources as shown
+    from mlctl.drafts import dictionary as words
 
     if format not in ("table", "json", "md"):
         raise ConfigError.bad_argument(f"--format {format}", "it is one of table, json, md")
@@ -127,7 +128,8 @@ def contract_export(
     out: Annotated[str | None, typer.Option("--out", "-o", help="a file; default: stdout")] = None,
 ) -> None:
     """Write the sources, checks and notes of a project as an ODCS contract."""
-    from mlctl import config, console, odcs, snapshot
+    from mlctl import config, console, snapshot
+    from mlctl.drafts import odcs
     from mlctl.files import write_text
 
     target = Path.cwd() / out if out else None
@@ -144,7 +146,8 @@ def contract_import(
     project: Annotated[str | None, typer.Option(help="projects/NAME: write draft.yaml there; default: stdout")] = None,
 ) -> None:
     """Draft the sections sources and checks from an ODCS contract."""
-    from mlctl import console, odcs_draft
+    from mlctl import console
+    from mlctl.drafts import odcs_draft
 
     imported = odcs_draft.draft(Path(file))
     if project is None:
@@ -159,7 +162,8 @@ def contract_import(
 @contract_app.command("lint")
 def contract_lint(file: Annotated[str, typer.Argument(help="an ODCS contract, YAML")]) -> None:
     """Tell what is missing or wrong in an ODCS contract; exit code 2 when something is."""
-    from mlctl import console, odcs
+    from mlctl import console
+    from mlctl.drafts import odcs
 
     faults = odcs.lint(Path(file))
     if faults:

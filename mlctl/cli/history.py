@@ -11,7 +11,7 @@ from mlctl.cli._app import AsJson, Project, Projects, app, enter, enter_all, exi
 from mlctl.errors import EXIT_ALARM, ConfigError
 
 if TYPE_CHECKING:
-    from mlctl.backfill import Request
+    from mlctl.history.backfill import Request
 
 Start = Annotated[str, typer.Option(help="the first moment, such as 2025-01-01")]
 End = Annotated[str, typer.Option(help="moments lie before it")]
@@ -33,9 +33,9 @@ def backfill(  # noqa: PLR0913  (options of a command line are named)
     json: AsJson = False,
 ) -> None:
     """Compute the features of everybody at past moments; resumable, only what is missing."""
-    from mlctl import backfill as work
     from mlctl import config, console
     from mlctl.console import history as shown
+    from mlctl.history import backfill as work
 
     places = enter(project, json)
     composed = config.compose(places, overrides or []).project
@@ -78,7 +78,7 @@ def freshness(projects: Projects = None, json: AsJson = False) -> None:
 
 def request(start: str, end: str, every: str, features: list[str] | None) -> Request:
     """The moments and features that a command line asks for."""
-    from mlctl.backfill import Request
+    from mlctl.history.backfill import Request
     from mlctl.times import duration
 
     try:

@@ -29,9 +29,10 @@ def monitor(  # noqa: PLR0913  (options of a command line are named)
     json: AsJson = False,
 ) -> None:
     """Hold what was scored against training: drift, late labels, freshness; exit code 9 when something alarms."""
-    from mlctl import config, console, ledger, responding
+    from mlctl import config, console, responding
     from mlctl.console import alerts, progress
     from mlctl.console import monitor as shown
+    from mlctl.costs import ledger
     from mlctl.watching import watch
 
     places = enter(project, json)

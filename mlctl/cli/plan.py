@@ -65,8 +65,9 @@ def plan(  # noqa: PLR0913  (options of a command line are named)
 
 
 def _backfill(projects: list[Places], overrides: list[str], asked: _Asked, json: bool) -> None:
-    from mlctl import backfill, config, console
+    from mlctl import config, console
     from mlctl.console import history as shown
+    from mlctl.history import backfill
 
     start, end, every, feature = asked
     if start is None or end is None or len(projects) != 1:

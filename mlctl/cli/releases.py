@@ -38,8 +38,9 @@ def diff(
     format: Annotated[str, typer.Option(help="table, json or md")] = "table",
 ) -> None:
     """Tell what differs between two releases, and why: data, schema, features, parameters, metrics, scores."""
-    from mlctl import console, differences, facts
+    from mlctl import console
     from mlctl.console import releases as shown
+    from mlctl.lineage import differences, facts
 
     if format not in ("table", "json", "md"):
         raise ConfigError.bad_argument(f"--format {format}", "it is one of table, json, md")
@@ -119,8 +120,9 @@ def rollback(  # noqa: PLR0913 - options of a command line are named
 
 
 def _scores_back(places: Places, to: str | None, list_: bool, json: bool) -> None:
-    from mlctl import config, console, publishing
+    from mlctl import config, console
     from mlctl.console import run as shown
+    from mlctl.scoring import publishing
 
     if not list_:
         live = publishing.back(places, config.read_params(places), to, present())

@@ -102,10 +102,11 @@ def gate(
 
 
 def _show_gates(every: list[Places], records: list[Mapping[str, Any]], format: str, against: str) -> None:
-    from mlctl import config, console, gate_changes
+    from mlctl import config, console
     from mlctl.console import run as shown
     from mlctl.console.gate import gates_markdown
-    from mlctl.github import annotate
+    from mlctl.gates import changes as gate_changes
+    from mlctl.gates.github import annotate
 
     if against:
         records = [

@@ -69,8 +69,9 @@ def score(
     json: AsJson = False,
 ) -> None:
     """Score everybody with the sealed release and publish the scores; `mlctl run` does this too."""
-    from mlctl import console, distributed, publishing
+    from mlctl import console
     from mlctl.indexing import lists
+    from mlctl.scoring import distributed, publishing
 
     places = enter(project, json)
     composed = distributed.with_engine(places, overrides or [])

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from mlctl.backfill import Advance
     from mlctl.errors import MlctlError
+    from mlctl.history.backfill import Advance
     from mlctl.stages import Tell
 
 

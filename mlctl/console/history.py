@@ -9,7 +9,7 @@ from mlctl import console
 from mlctl.errors import listed
 
 if TYPE_CHECKING:
-    from mlctl.backfill import Done, Preflight
+    from mlctl.history.backfill import Done, Preflight
 
 
 def backfilled(done: Done, out: str | None) -> None:

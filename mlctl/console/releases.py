@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mlctl import console
-from mlctl.differences import PARTS, Difference
+from mlctl.lineage.differences import PARTS, Difference
 
 
 def releases_table(found: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:

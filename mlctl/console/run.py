@@ -9,8 +9,8 @@ from mlctl import console
 from mlctl.console.gate import changes_table, gate_table
 
 if TYPE_CHECKING:
+    from mlctl.database.generations import Generation
     from mlctl.flow import Run
-    from mlctl.generations import Generation
 
 
 def run_summary(run: Run) -> None:

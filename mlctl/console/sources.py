@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 from mlctl import console
 
 if TYPE_CHECKING:
-    from mlctl.discovery import Draft
-    from mlctl.scaffold import Made
+    from mlctl.drafts.discovery import Draft
+    from mlctl.drafts.scaffold import Made
 
 
 def discovered(draft: Draft, written: Sequence[object] = ()) -> None:
     """What discovery drafts, on stdout as YAML, or where it was written; what to ask, as words."""
-    from mlctl.drafting import draft_text
+    from mlctl.drafts.drafting import draft_text
 
     for path in written:
         console.words(f"  wrote     {path}")

@@ -8,10 +8,10 @@ from datetime import timedelta
 from statistics import median
 from typing import Any, Final
 
-from mlctl import ledger
+from mlctl.costs import ledger
+from mlctl.costs.ledger import Entry
 from mlctl.costs.prices import money
 from mlctl.errors import ConfigError, DataError
-from mlctl.ledger import Entry
 from mlctl.spec import Project
 from mlctl.times import duration
 from mlctl.workspace import Places

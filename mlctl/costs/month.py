@@ -9,10 +9,10 @@ from datetime import UTC, datetime, timedelta
 from statistics import median
 from typing import Any, Final
 
-from mlctl import ledger
+from mlctl.costs import ledger
+from mlctl.costs.ledger import Entry
 from mlctl.costs.prices import GIB, money
 from mlctl.errors import ConfigError
-from mlctl.ledger import Entry
 from mlctl.spec import Project
 from mlctl.workspace import Places
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from mlctl.ledger import Entry
+from mlctl.costs.ledger import Entry
 from mlctl.spec import Cost
 
 GIB: Final = 2**30
@@ -15,7 +15,7 @@ def money(prices: Cost, entry: Entry) -> float:
     """What one line of the ledger cost.
 
     >>> from datetime import datetime, UTC
-    >>> from mlctl.ledger import Spent
+    >>> from mlctl.costs.ledger import Spent
     >>> line = Entry(datetime(2026, 11, 1, tzinfo=UTC), "shop", "score", Spent(cpu_s=1800), predictions=1000)
     >>> money(Cost(cpu_hour=0.04, prediction=0.001), line)
     1.02

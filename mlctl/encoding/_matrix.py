@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from mlctl.compute import evaluated
 from mlctl.encoding._learnt import Encoded, Encoding
 from mlctl.errors import DataError, listed
+from mlctl.plan.compute import evaluated
 from mlctl.spec import EncodingPolicy
 
 if TYPE_CHECKING:

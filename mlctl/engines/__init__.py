@@ -1,7 +1,7 @@
 """An engine is a way to run the same feature plan over partitions of entities.
 
-Whatever the engine, one partition is computed by `mlctl.partition.compute_partition`, and so its file has the same
-bytes. `each` runs any other work over numbered parts, such as scoring them with a release.
+Whatever the engine, one partition is computed by `mlctl.history.partition.compute_partition`, and so its file has the
+same bytes. `each` runs any other work over numbered parts, such as scoring them with a release.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from pydantic import Field
 
+from mlctl.history.partition import Job, Receipt
 from mlctl.kinds import Record
-from mlctl.partition import Job, Receipt
 
 if TYPE_CHECKING:
     import polars as pl

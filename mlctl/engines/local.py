@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from mlctl.engines import ITEM, TIME, USER, EngineOptions
-from mlctl.partition import Job, Receipt, compute_partition
-from mlctl.tiles import make
+from mlctl.history.partition import Job, Receipt, compute_partition
+from mlctl.history.tiles import make
 
 if TYPE_CHECKING:
     import polars as pl

@@ -19,8 +19,8 @@ from pydantic import Field
 
 from mlctl.engines import ITEM, TIME, USER, EngineOptions
 from mlctl.errors import ExternalError, MlctlError, Relayed, first_line
-from mlctl.partition import Job, Receipt, compute_from_tables
-from mlctl.tiles import people_of
+from mlctl.history.partition import Job, Receipt, compute_from_tables
+from mlctl.history.tiles import people_of
 
 if TYPE_CHECKING:
     import polars as pl

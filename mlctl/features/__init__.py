@@ -2,9 +2,9 @@
 
 An aggregate is two small functions and a way to merge. `tile` says the state of each single event, and by its type
 how states are merged: added, the most of them, their flags together, or how many differ. `finalize` turns the merged
-state of a window into the value. Merging (`mlctl/windows.py`) gives the same bits however a history is cut and ordered,
-because states are integers, moments and flags and never float sums. A *lookup* takes what a slowly changing table said
-last, an *expression* is SQL over the features above it. `mlctl/plan.py` puts the features of a project into one plan.
+state of a window into the value. Merging (`mlctl/plan/windows.py`) gives the same bits however a history is cut and
+ordered, because states are integers, moments and flags and never float sums. A *lookup* takes what a slowly changing
+table said last, an *expression* is SQL over the features above it. `mlctl/plan/` makes one plan of them all.
 """
 
 from __future__ import annotations

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from mlctl import alarms, costs, ledger, rollout
+from mlctl import alarms, costs, rollout
 from mlctl.alarms import Book
+from mlctl.costs import ledger
 from mlctl.report.disk import read as read_disk
 from mlctl.report.timelines import outside
 from mlctl.rollout import Rollout

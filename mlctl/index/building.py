@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from mlctl import views
+from mlctl.database import views
 from mlctl.errors import DataError, ExternalError, IntegrityError, listed
 from mlctl.files import sha256_of
 from mlctl.index import generations, table
@@ -26,7 +26,7 @@ from mlctl.index.vectors import Catalogue, check_catalogue, usable
 if TYPE_CHECKING:
     import numpy as np
 
-    from mlctl.views import Connection
+    from mlctl.database.views import Connection
 
     Array = np.ndarray[Any, Any]
 

@@ -19,7 +19,7 @@ from mlctl.times import duration, moment
 if TYPE_CHECKING:
     import numpy as np
 
-    from mlctl.views import Connection
+    from mlctl.database.views import Connection
 
     Array = np.ndarray[Any, Any]
 

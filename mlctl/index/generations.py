@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from mlctl import views
+from mlctl.database import views
 from mlctl.index.search import Index
 from mlctl.index.table import IndexOrder, select
 from mlctl.index.vectors import Stamp
@@ -23,7 +23,7 @@ from mlctl.times import moment_text
 if TYPE_CHECKING:
     from psycopg.rows import TupleRow
 
-    from mlctl.views import Connection
+    from mlctl.database.views import Connection
 
 TABLE: Final = "mlctl.indexes"
 

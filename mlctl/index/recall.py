@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from mlctl.index.filters import Filter
 from mlctl.index.search import Asked, Index, Session, exact
-from mlctl.intervals import interval
+from mlctl.judging.intervals import interval
 
 if TYPE_CHECKING:
     import numpy as np

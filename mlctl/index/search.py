@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
     from psycopg import sql
 
-    from mlctl.views import Connection
+    from mlctl.database.views import Connection
 
     Array = np.ndarray[Any, Any]
 

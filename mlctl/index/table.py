@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from mlctl import views
+from mlctl.database import views
 from mlctl.files import sha256_of
 from mlctl.index.vectors import Catalogue, Stamp
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
     from psycopg import sql
 
-    from mlctl.views import Connection
+    from mlctl.database.views import Connection
 
     Array = np.ndarray[Any, Any]
 

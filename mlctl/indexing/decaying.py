@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from mlctl import config, database, views
+from mlctl import config, database
+from mlctl.database import views
 from mlctl.errors import IntegrityError
 from mlctl.files import append_line, read_lines
 from mlctl.findings import Finding
@@ -25,7 +26,7 @@ from mlctl.times import moment, moment_text
 from mlctl.workspace import Places
 
 if TYPE_CHECKING:
-    from mlctl.views import Connection
+    from mlctl.database.views import Connection
 
 _WEEK: Final = timedelta(days=7)
 

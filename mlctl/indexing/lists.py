@@ -12,15 +12,17 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from mlctl import config, database, generations, ledger
+from mlctl import config, database
+from mlctl.costs import ledger
+from mlctl.database import generations
+from mlctl.database.scores_table import PublishOrder
 from mlctl.errors import ConfigError, DataError
 from mlctl.files import canonical_json, sha256_of
 from mlctl.findings import Finding
 from mlctl.indexing.ground import HISTORY, Ground, read_ground
-from mlctl.publishing import Published
 from mlctl.recommend.answering import Answer
 from mlctl.rollout.flag_file import CHAMPION
-from mlctl.scores_table import PublishOrder
+from mlctl.scoring.publishing import Published
 from mlctl.serving.batch import Audit
 from mlctl.spec import Project
 from mlctl.stages import Tell

@@ -12,7 +12,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from mlctl import config, database, ledger, online
+from mlctl import config, database, online
+from mlctl.costs import ledger
 from mlctl.errors import ConfigError, Fault, IntegrityError
 from mlctl.files import canonical_json, lock, sha256_of
 from mlctl.index import filters, retrieval

@@ -8,7 +8,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-from mlctl import config, database, views
+from mlctl import config, database
+from mlctl.database import views
 from mlctl.index import decay, generations
 from mlctl.indexing.decaying import measurements
 from mlctl.indexing.ground import read_ground

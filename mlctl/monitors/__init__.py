@@ -70,7 +70,7 @@ class Window:
         now: Until when what happened is known (exclusive); of a past day that is replayed, its end.
         sheet: Sketches of the rows that were scored on the day; None when nothing was.
         earlier: Sketches of days before, by day.
-        joined: The predictions so far with the labels that are known by `now` (`mlctl/outcomes.py`); None where nothing
+        joined: The predictions so far with the labels that are known by `now` (`mlctl/outcomes/`); None where nothing
             was kept. Called only by who needs it.
         facts: What else is known of the day, by name: `sources` (ages), `requests`, `runs`, `cost`, `index`.
         causes: What happened on or just before the day and may be why: a new release, a changed schema.

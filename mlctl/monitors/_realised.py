@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from mlctl import kinds, maturity
+from mlctl import kinds
 from mlctl.metrics import Measure, measuring
 from mlctl.monitors import Window
-from mlctl.outcomes import KNOWN_AT, LABEL
+from mlctl.outcomes import KNOWN_AT, LABEL, maturity
 from mlctl.plan import AS_OF
 
 if TYPE_CHECKING:

@@ -20,13 +20,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from mlctl import sealed, validation
+from mlctl.config import validation
 from mlctl.errors import IntegrityError
 from mlctl.files import canonical_json, read_json, sha256_of
 from mlctl.recommend.answering import Recommender, Stamp
 from mlctl.recommend.blends import Blend
 from mlctl.recommend.encoders import Encoder, Lsa
 from mlctl.recommend.forms import Factors, Form, Popular, Vectors, Weights
+from mlctl.release import sealed
 from mlctl.spec import Project
 from mlctl.text import Terms
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from mlctl import facts, git, rollout
+from mlctl import git, rollout
 from mlctl.errors import ExternalError
-from mlctl.facts import Facts
+from mlctl.lineage import facts
+from mlctl.lineage.facts import Facts
 from mlctl.releases._register import Entry, entries
 from mlctl.rollout import Rollout
 from mlctl.workspace import Places

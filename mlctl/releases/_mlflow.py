@@ -14,7 +14,8 @@ import urllib.parse
 import urllib.request
 from typing import Any, Final
 
-from mlctl import facts, rollout
+from mlctl import rollout
+from mlctl.lineage import facts
 from mlctl.releases._register import Entry, entries
 from mlctl.workspace import Places
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mlctl import sealed
-from mlctl.release import open_release
+from mlctl.release import open_release, sealed
 
 _GRAPH = "model.onnx"
 """The file that a release which scores rows has, and one that ranks items has not."""

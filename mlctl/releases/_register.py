@@ -9,10 +9,11 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from mlctl import config, dvc, facts
+from mlctl import config, dvc
 from mlctl.errors import ConflictError, IntegrityError
-from mlctl.facts import Facts
 from mlctl.files import lock, read_json, write_bytes, write_json
+from mlctl.lineage import facts
+from mlctl.lineage.facts import Facts
 from mlctl.releases._opening import identity_of, prove
 from mlctl.rollout import Note
 from mlctl.times import moment_text

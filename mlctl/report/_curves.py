@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from mlctl import curves
+from mlctl.judging import curves
 from mlctl.report.disk import Disk
 
 if TYPE_CHECKING:

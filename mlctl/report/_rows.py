@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from mlctl import curves
+from mlctl.judging import curves
 from mlctl.plan import AS_OF
 from mlctl.report.disk import Disk
 from mlctl.times import moment_text

@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from mlctl import dependence, encoding, runtime
+from mlctl import encoding
+from mlctl.graphs import runtime
+from mlctl.judging import dependence
 from mlctl.report import _curves, _rows
 from mlctl.report.disk import Disk, read
 from mlctl.spec import Project

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mlctl.curves import Points, thinned
+from mlctl.judging.curves import Points, thinned
 from mlctl.report import charts
 from mlctl.report.words import number
 

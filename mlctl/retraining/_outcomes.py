@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from mlctl.differences import Difference
 from mlctl.dvc import StageRun
+from mlctl.lineage.differences import Difference
 from mlctl.rollout import Note
 from mlctl.workspace import Places
 

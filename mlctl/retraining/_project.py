@@ -7,13 +7,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from mlctl import config, facts, flow, git, materializing, online, parity, publishing, releases, rollout
-from mlctl.differences import causes, differences
+from mlctl import config, flow, git, materializing, online, parity, releases, rollout
 from mlctl.dvc import StageRun
-from mlctl.facts import Facts
+from mlctl.lineage import facts
+from mlctl.lineage.differences import causes, differences
+from mlctl.lineage.facts import Facts
 from mlctl.retraining import _commit, _memory
 from mlctl.retraining._outcomes import REFUSED, Order, Retraining
 from mlctl.rollout import Traffic
+from mlctl.scoring import publishing
 from mlctl.spec import Project
 from mlctl.stages import Tell
 from mlctl.workspace import Places

@@ -1,17 +1,17 @@
 """What a retraining leaves to be read: what changed and why, and the seconds of each step beside the promise.
 
 `.mlctl/NAME/retrain/report.json` and `report.md` are of the last one that did something; a line a retraining goes to
-the ledger (`mlctl/ledger.py`).
+the ledger (`mlctl/costs/ledger.py`).
 """
 
 from __future__ import annotations
 
 from datetime import datetime
 
-from mlctl import ledger
-from mlctl.differences import markdown
+from mlctl.costs import ledger
+from mlctl.costs.ledger import Entry, Spent
 from mlctl.files import write_json, write_text
-from mlctl.ledger import Entry, Spent
+from mlctl.lineage.differences import markdown
 from mlctl.retraining._outcomes import BUDGET_S, REFUSED, Retraining
 from mlctl.workspace import Places
 

@@ -13,13 +13,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from mlctl.contributions import contributions
 from mlctl.decide import Decider
 from mlctl.encoding import encode
 from mlctl.errors import DataError
 from mlctl.features import fulfils
 from mlctl.files import read_json
 from mlctl.release import Release, open_release
+from mlctl.release.contributions import contributions
 from mlctl.rollout.flag_file import CHAMPION
 from mlctl.server.inputs import Inputs
 from mlctl.server.quick import Quick
@@ -135,7 +135,7 @@ class Answerer:
         return {"score": None, "decision": decision, "reason": reason, "confidence": None, **self.whose}
 
     def explained(self, features: pl.DataFrame, top: int) -> list[str | None]:
-        """Of each row the features that moved its score most, as JSON (`mlctl/contributions.py`).
+        """Of each row the features that moved its score most, as JSON (`mlctl/release/contributions.py`).
 
         Raises:
             IntegrityError: The release's trees cannot tell.

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
-from mlctl import ledger
+from mlctl.costs import ledger
+from mlctl.costs.ledger import Entry, Meter
 from mlctl.errors import MlctlError
-from mlctl.ledger import Entry, Meter
 from mlctl.server.measures import Measures
 from mlctl.workspace import Places
 

@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from pydantic import Field
 
-from mlctl.compute import compute, population
-from mlctl.contributions import NAME, contributions
 from mlctl.decide import COLD_MODEL, COLD_PREVIOUS, COLD_START
 from mlctl.encoding import encode
 from mlctl.errors import DataError
 from mlctl.findings import Finding
+from mlctl.graphs.runtime import BATCH_ROWS
 from mlctl.kinds import Record
 from mlctl.plan import AS_OF, compile_plan
+from mlctl.plan.compute import compute, population
 from mlctl.release import Release
-from mlctl.runtime import BATCH_ROWS
+from mlctl.release.contributions import NAME, contributions
 from mlctl.serving import ServingOptions
 
 if TYPE_CHECKING:
@@ -78,7 +78,8 @@ def score_everybody(
 
     Grain: one row per entity known before `as_of`, sorted by key. Columns: the entity's key, score, decision, reason,
     confidence, release, variant, as_of, scored_at; and contributions, when the release's `serving.reasons` asks for
-    them (`mlctl/contributions.py`), of the rows that the model scored. `hear` is told the features, in the same order.
+    them (`mlctl/release/contributions.py`), of the rows that the model scored. `hear` is told the features, in the same
+    order.
 
     Raises:
         DataError: A table lacks a column, or nobody is known.

@@ -14,9 +14,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from mlctl.comparisons import corrected
 from mlctl.features import fulfils
-from mlctl.policy import both
+from mlctl.judging.comparisons import corrected
+from mlctl.judging.policy import both
 from mlctl.slices._conditions import Choices, Parts, as_sql, choices_of, parts_at, tables_of
 from mlctl.slices._welch import sums_of, welch
 

@@ -11,10 +11,10 @@ from typing import Any, Final
 
 from pydantic import Field
 
-from mlctl.gate_rules import Rule
 from mlctl.kinds import Record
 from mlctl.spec.costing import Cost
 from mlctl.spec.deciding import Decide, Worth
+from mlctl.spec.gate_rules import Rule
 from mlctl.spec.indexing import Decay, Index
 from mlctl.spec.learning import (
     INTERACTIONS,

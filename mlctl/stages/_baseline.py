@@ -13,8 +13,8 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from mlctl import sketches
-from mlctl.compute import compute, population
 from mlctl.plan import Plan, compile_plan
+from mlctl.plan.compute import compute, population
 from mlctl.release import Release
 from mlctl.sketches.shelf import day_of
 from mlctl.spec import Project

@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from mlctl import encoding, fitting, kinds, ladder, runtime, splits
+from mlctl import encoding, kinds
 from mlctl.errors import DataError, IntegrityError, first_line
 from mlctl.files import sha256_of, sha256_of_file, write_bytes, write_json, write_with
+from mlctl.graphs import runtime
+from mlctl.judging import fitting, ladder, splits
 from mlctl.metrics import measuring
 from mlctl.spec import Project
 from mlctl.stages._rows import held_out, part, proved, score_column, table

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from mlctl import impact, schema_drift
+from mlctl import schema_drift
 from mlctl.errors import listed
 from mlctl.findings import Finding, Severity
+from mlctl.plan import impact
 from mlctl.spec import Project
 
 if TYPE_CHECKING:

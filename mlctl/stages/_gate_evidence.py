@@ -7,17 +7,17 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from mlctl import runtime
-from mlctl.comparisons import differences
 from mlctl.encoding import read
 from mlctl.errors import IntegrityError
 from mlctl.features import fulfils
 from mlctl.files import read_json, sha256_of_file
-from mlctl.gate_rules import REPLAY, SHARES, Rule
 from mlctl.gates import Evidence
+from mlctl.graphs import runtime
+from mlctl.judging.comparisons import differences
+from mlctl.judging.splits import entity_codes
 from mlctl.metrics import Measure, measuring
 from mlctl.spec import Project
-from mlctl.splits import entity_codes
+from mlctl.spec.gate_rules import REPLAY, SHARES, Rule
 from mlctl.stages._replay import replayed
 from mlctl.stages._rows import part
 from mlctl.workspace import Places

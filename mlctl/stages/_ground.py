@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from mlctl import splits
+from mlctl.judging import splits
 from mlctl.metrics import Measure, measuring
 from mlctl.spec import Project
 from mlctl.stages._rows import scored

@@ -6,9 +6,10 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from mlctl import intervals, kinds, splits
+from mlctl import kinds
+from mlctl.judging import intervals, splits
+from mlctl.judging.policy import both
 from mlctl.metrics import measuring
-from mlctl.policy import both
 from mlctl.spec import Project
 
 if TYPE_CHECKING:

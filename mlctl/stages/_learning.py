@@ -13,8 +13,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from mlctl import intervals, splits
 from mlctl.errors import DataError
+from mlctl.judging import intervals, splits
 from mlctl.stages._ground import Ground
 from mlctl.stages._rows import scored
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from mlctl.beside import PREVIOUS_FILES, Previous, describe, open_previous, policy_of
 from mlctl.decide import PREVIOUS, Decider
 from mlctl.encoding import Encoding
 from mlctl.errors import ConfigError, DataError, Fault, first_line, listed
 from mlctl.files import canonical_json, read_json, write_bytes
 from mlctl.history import fingerprints
 from mlctl.plan import compile_plan
+from mlctl.release.beside import PREVIOUS_FILES, Previous, describe, open_previous, policy_of
 from mlctl.releases import open_champion
 from mlctl.spec import Project
 from mlctl.stages._judging import judge_some

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from mlctl import encoding, fitting, kinds, runtime, splits
+from mlctl import encoding, kinds
 from mlctl.encoding import Encoding
 from mlctl.errors import IntegrityError
 from mlctl.files import read_json, sha256_of_file
+from mlctl.graphs import runtime
+from mlctl.judging import fitting, splits
 from mlctl.models import Fitted, ModelOptions, TrainingTable
 from mlctl.spec import Project
 from mlctl.workspace import Places

@@ -9,16 +9,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from mlctl import encoding, runtime, slices
-from mlctl.beside import Previous
-from mlctl.compute import compute
+from mlctl import encoding, slices
 from mlctl.decide import COLD_START, LOW_CONFIDENCE
 from mlctl.errors import IntegrityError
 from mlctl.features import fulfils
 from mlctl.files import read_json, sha256_of_file, write_json, write_text, write_with
+from mlctl.graphs import runtime
+from mlctl.judging.plots import plots
+from mlctl.judging.policy import both
 from mlctl.plan import AS_OF, compile_plan
-from mlctl.plots import plots
-from mlctl.policy import both
+from mlctl.plan.compute import compute
+from mlctl.release.beside import Previous
 from mlctl.releases import CHAMPION, open_champion
 from mlctl.spec import Project
 from mlctl.stages import Report

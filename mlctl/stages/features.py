@@ -11,12 +11,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlctl import snapshot, splits
-from mlctl.compute import compute, outcomes, population
+from mlctl import snapshot
 from mlctl.decide import cold
 from mlctl.errors import DataError, IntegrityError
 from mlctl.files import read_json, sha256_of_file, write_json, write_with
+from mlctl.judging import splits
 from mlctl.plan import AS_OF, Plan, compile_plan
+from mlctl.plan.compute import compute, outcomes, population
 from mlctl.spec import Project
 from mlctl.stages import Report
 from mlctl.times import moment_text

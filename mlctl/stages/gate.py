@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
-from mlctl import gates, waivers
+from mlctl import gates
 from mlctl.files import canonical_json, read_json, sha256_of, sha256_of_file, write_json
-from mlctl.gates import Verdict
+from mlctl.gates import Verdict, waivers
 from mlctl.spec import Project
 from mlctl.stages import Report
 from mlctl.stages._gate_evidence import evidence

@@ -9,12 +9,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mlctl import encoding, lineage, snapshot, waivers
-from mlctl.beside import COLD_FILES, PREVIOUS_FILES, Graph, Previous, open_previous
+from mlctl import encoding, lineage, snapshot
 from mlctl.config import section_digest
 from mlctl.errors import IntegrityError
 from mlctl.files import canonical_json, read_json, sha256_of_file
+from mlctl.gates import waivers
 from mlctl.release import BASELINE, Release, golden_rows, open_release, seal
+from mlctl.release.beside import COLD_FILES, PREVIOUS_FILES, Graph, Previous, open_previous
 from mlctl.spec import AROUND, Project
 from mlctl.stages import Report
 from mlctl.stages._baseline import baseline

@@ -10,14 +10,14 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from mlctl import fitting, splits
 from mlctl.errors import IntegrityError
 from mlctl.files import read_json, sha256_of, sha256_of_file, write_bytes, write_json, write_with
-from mlctl.ladder import Rung, adopted, climb
+from mlctl.judging import fitting, splits
+from mlctl.judging.ladder import Rung, adopted, climb
+from mlctl.judging.policy import choose
 from mlctl.metrics import measuring
 from mlctl.models import Fitted, TrainingTable
 from mlctl.plan import AS_OF
-from mlctl.policy import choose
 from mlctl.spec import Project
 from mlctl.stages import Report
 from mlctl.stages._cold import MIN_COLD_ROWS, train_cold

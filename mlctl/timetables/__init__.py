@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from mlctl import kinds, ledger
+from mlctl import kinds
+from mlctl.costs import ledger
 from mlctl.cron import Cron, parse
 from mlctl.spec import Project
 from mlctl.spec.scheduling import Schedule

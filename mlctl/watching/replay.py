@@ -13,11 +13,11 @@ from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from mlctl import kinds, outcomes
-from mlctl.compute import compute, population
 from mlctl.errors import ConfigError, Fault
 from mlctl.monitors import Window
 from mlctl.outcomes import KNOWN_AT, LABEL
 from mlctl.plan import AS_OF, compile_plan
+from mlctl.plan.compute import compute, population
 from mlctl.release import BASELINE, Release, open_release
 from mlctl.sketches import Baseline, shelf
 from mlctl.spec import Project

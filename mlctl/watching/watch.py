@@ -19,13 +19,14 @@ from datetime import date, datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
-from mlctl import costs, freshness, kinds, outcomes, predictions, snapshot
+from mlctl import costs, freshness, kinds, outcomes, snapshot
 from mlctl.errors import ConfigError
 from mlctl.files import read_json, write_json
 from mlctl.findings import Finding
 from mlctl.indexing import decaying
 from mlctl.monitors import Measured, Window
 from mlctl.release import BASELINE
+from mlctl.scoring import predictions
 from mlctl.server import tally
 from mlctl.sketches import Baseline, shelf, spool
 from mlctl.spec import Project

@@ -8,10 +8,11 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from mlctl import distributed, kinds
+from mlctl import kinds
 from mlctl.engines import spark
 from mlctl.errors import ConfigError, DataError, ExternalError, IntegrityError, MlctlError
 from mlctl.release import Release, open_release
+from mlctl.scoring import distributed
 from mlctl.serving.batch import score_everybody
 from mlctl.workspace import Places
 from tests import world

@@ -8,12 +8,13 @@ import numpy as np
 import polars as pl
 import pytest
 
-from mlctl import kinds, validation
-from mlctl.compute import compute, population
+from mlctl import kinds
+from mlctl.config import validation
 from mlctl.errors import DataError, MlctlError
 from mlctl.history import fingerprints
-from mlctl.partition import Block, Job, partitions_of
+from mlctl.history.partition import Block, Job, partitions_of
 from mlctl.plan import AS_OF, compile_plan
+from mlctl.plan.compute import compute, population
 from tests.test_spec import VALID
 
 pytestmark = pytest.mark.usefixtures("java")

@@ -7,9 +7,9 @@ import polars as pl
 import pytest
 
 from mlctl import kinds
-from mlctl.compute import compute
-from mlctl.events import Columns
 from mlctl.plan import AS_OF, Column, Plan
+from mlctl.plan.compute import compute
+from mlctl.plan.events import Columns
 from mlctl.spec import Entity
 
 AS_OF_MOMENT = datetime(2026, 3, 1, tzinfo=UTC)

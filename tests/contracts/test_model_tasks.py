@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from sklearn.isotonic import IsotonicRegression
 
-from mlctl import calibration, fitting, kinds, runtime
+from mlctl import kinds
 from mlctl.errors import ConfigError, DataError
+from mlctl.graphs import runtime
+from mlctl.judging import calibration, fitting
 from mlctl.models import TrainingTable
 
 COLUMNS = ("a", "b", "c", "empty")

@@ -16,8 +16,9 @@ import pytest
 from onnx import TensorProto, helper
 from sklearn.metrics import roc_auc_score
 
-from mlctl import kinds, runtime
+from mlctl import kinds
 from mlctl.errors import DataError, IntegrityError
+from mlctl.graphs import runtime
 from mlctl.models import OPSET, TrainingTable
 from mlctl.models._graph import operators
 

@@ -8,11 +8,13 @@ import numpy as np
 import polars as pl
 import pytest
 
-from mlctl import fitting, kinds, runtime
+from mlctl import kinds
 from mlctl.encoding import PAIRS, Encoding, encode, learn
 from mlctl.errors import ConfigError, DataError
+from mlctl.graphs import runtime
+from mlctl.graphs.shapley import additive
+from mlctl.judging import fitting
 from mlctl.models import TrainingTable
-from mlctl.shapley import additive
 from mlctl.spec import EncodingPolicy
 from mlctl.text import Terms, Weighing, terms_of
 from mlctl.text import learn as learn_terms

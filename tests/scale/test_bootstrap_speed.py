@@ -12,7 +12,8 @@ from functools import partial
 import numpy as np
 import pytest
 
-from mlctl import intervals, kinds
+from mlctl import kinds
+from mlctl.judging import intervals
 
 METRICS = ("roc_auc", "average_precision", "log_loss", "brier", "ece", "lift_at")
 

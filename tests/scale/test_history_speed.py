@@ -15,7 +15,7 @@ import pytest
 
 from mlctl import kinds
 from mlctl.engines import spark
-from mlctl.partition import Job
+from mlctl.history.partition import Job
 from tests.scale import w1
 
 pytestmark = [pytest.mark.scale, pytest.mark.usefixtures("java")]

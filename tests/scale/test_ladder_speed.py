@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from mlctl import validation
+from mlctl.config import validation
 from mlctl.files import sha256_of_file, write_json
 from mlctl.stages.evaluate import evaluate
 from mlctl.stages.freeze import freeze

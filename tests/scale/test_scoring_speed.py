@@ -5,7 +5,7 @@ Measured on two cores that did nothing else, 200 trees of depth 3, with CSV COPY
 | step | s |
 |---|---|
 | ONNX Runtime alone, two threads (a ready matrix) | 2.7 |
-| predict alone: `mlctl/tree_tables.py`, one thread | 1.3 |
+| predict alone: `mlctl/graphs/tree_tables.py`, one thread | 1.3 |
 | binary COPY alone (key and score, no index) | 0.31 |
 | encode, predict, decide, in pieces on two threads | 1.2 |
 | audit | 0.16 |
@@ -15,7 +15,7 @@ Measured on two cores that did nothing else, 200 trees of depth 3, with CSV COPY
 
 That is 9 times as fast as the same model with to_sql (wanted: 8), and 41 % of the slower limit, predict alone (wanted: 70 %).
 
-Rows go in binary format since then (`mlctl/binary_rows.py`), and the next piece is made while one is sent. In seconds of
+Rows go in binary format since then (`mlctl/database/binary_rows.py`), and the next piece is made while one is sent. In seconds of
 CPU, which other work on the machine does not change: the server takes 1.06 for a publication in place of 1.55 (COPY 0.60 of
 five columns with checks, 1.08 as CSV; primary key 0.28; ANALYZE 0.11), we 0.47 in place of 0.51. On a machine that did
 other work (load 12) one run gave 47 % of the slower limit, and 15 times to_sql.
@@ -39,10 +39,12 @@ import numpy as np
 import polars as pl
 import pytest
 
-from mlctl import kinds, runtime, validation
+from mlctl import kinds
+from mlctl.config import validation
 from mlctl.database import server_url
+from mlctl.database.generations import PublishOrder, publish
 from mlctl.encoding import learn
-from mlctl.generations import PublishOrder, publish
+from mlctl.graphs import runtime
 from mlctl.models import TrainingTable
 from mlctl.release import Release
 from mlctl.serving import batch

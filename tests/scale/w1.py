@@ -14,10 +14,11 @@ from pathlib import Path
 import numpy as np  # noqa: F401  (imported before the clock starts)
 import polars as pl
 
-from mlctl import kinds, validation
-from mlctl.backfill import partitions_for
+from mlctl import kinds
+from mlctl.config import validation
 from mlctl.engines import local
-from mlctl.partition import Block, Job
+from mlctl.history.backfill import partitions_for
+from mlctl.history.partition import Block, Job
 from mlctl.times import moment
 
 WINDOWS = ["7d", "30d", "90d"]

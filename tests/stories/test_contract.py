@@ -9,7 +9,7 @@ import jsonschema
 import pytest
 import yaml
 
-from mlctl import odcs, odcs_draft
+from mlctl.drafts import odcs, odcs_draft
 from tests import world
 
 NAMED = {"type": "object", "required": ["name"], "properties": {"name": {"type": "string"}}}

@@ -12,12 +12,13 @@ import polars as pl
 import pytest
 import yaml
 
-from mlctl import guesses, kinds
+from mlctl import kinds
 from mlctl.checks import Context
-from mlctl.discovery import Draft, discover
-from mlctl.drafting import check_lines, source_lines
+from mlctl.drafts import guesses
+from mlctl.drafts.discovery import Draft, discover
+from mlctl.drafts.drafting import check_lines, source_lines
+from mlctl.drafts.profile import ColumnProfile, profile
 from mlctl.findings import Finding
-from mlctl.profile import ColumnProfile, profile
 from mlctl.sources import Window
 from tests import world
 
@@ -122,7 +123,7 @@ def test_a_folder_of_parts_is_one_table_and_a_folder_of_different_tables_is_seve
 
 
 def test_rows_that_multiply_when_joined_are_told() -> None:
-    from mlctl.joins import joins
+    from mlctl.drafts.joins import joins
 
     tables = {
         "visits": pl.DataFrame({"user_id": ["a", "a", "b"], "page": [1, 2, 3]}),
@@ -245,7 +246,7 @@ def test_the_hours_of_a_day_tell_in_which_zone_times_were_written() -> None:
 
 
 def test_what_data_cannot_answer_is_asked() -> None:
-    from mlctl.questions import questions
+    from mlctl.drafts.questions import questions
 
     rows = 400
     table = pl.DataFrame(

@@ -12,8 +12,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from mlctl import generations
-from mlctl.database import open_database, start, stop
+from mlctl.database import generations, open_database, start, stop
 from mlctl.errors import ExternalError
 from mlctl.spec import Database
 from tests import world

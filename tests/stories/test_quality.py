@@ -12,9 +12,10 @@ import polars as pl
 import pytest
 import yaml
 
-from mlctl import impact, kinds, quarantine, schema_drift
+from mlctl import kinds, quarantine, schema_drift
 from mlctl.checks import CheckOptions
 from mlctl.errors import IntegrityError
+from mlctl.plan import impact
 from mlctl.stages._drift import drifted
 from tests import shop_tables, world
 

@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from mlctl import kinds
-from mlctl.intervals import around, interval, paired
-from mlctl.ladder import Rung
+from mlctl.judging.intervals import around, interval, paired
+from mlctl.judging.ladder import Rung
 from mlctl.rankings import Lists
 from mlctl.recommend.answering import top
 from mlctl.recommend.forms import Form

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlctl.errors import IntegrityError
 from mlctl.files import read_json, sha256_of_file, write_json, write_text, write_with
-from mlctl.plots import plots
+from mlctl.judging.plots import plots
 from mlctl.recommend.answering import CONTENT
 from mlctl.recommend.blends import Blend
 from mlctl.recommend.forms import Factors, Form, Popular, Vectors, Weights

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from mlctl import lineage, snapshot, waivers
+from mlctl import lineage, snapshot
 from mlctl.config import section_digest
 from mlctl.errors import IntegrityError
 from mlctl.files import read_json, sha256_of_file
+from mlctl.gates import waivers
 from mlctl.recommend.answering import CONTENT
 from mlctl.recommend.blends import Blend
 from mlctl.recommend.sealing import contents, open_recommender, seal

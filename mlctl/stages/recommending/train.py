@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from mlctl import kinds
 from mlctl.files import sha256_of_file, write_bytes, write_json
-from mlctl.ladder import Rung, adopted
+from mlctl.judging.ladder import Rung, adopted
 from mlctl.recommend.blends import Blend
 from mlctl.recommend.forms import Form
 from mlctl.recommend.sealing import described, tables

@@ -1,0 +1,1 @@
+"""From files to a project that runs: what tables tell about themselves, drafts, contracts, questions, `mlctl init`."""

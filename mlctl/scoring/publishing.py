@@ -1,0 +1,230 @@
+"""Scores on their way to their readers: everybody scored by the sealed release, audited, shown; and shown as before.
+
+What readers see is one generation, whole, and changes in one short transaction (`mlctl/database/generations.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+from mlctl import config, database, ramp, snapshot
+from mlctl.costs import ledger
+from mlctl.database import generations
+from mlctl.database.generations import Generation, PublishOrder
+from mlctl.errors import ConfigError, DataError, Fault, IntegrityError, listed
+from mlctl.files import canonical_json, sha256_of
+from mlctl.release import BASELINE
+from mlctl.rollout import Note
+from mlctl.scoring import holdout, predictions, sharing
+from mlctl.scoring.sharing import Scored, Sharers
+from mlctl.serving import batch
+from mlctl.sketches import shelf
+from mlctl.sketches.shelf import day_of
+from mlctl.spec import Project
+from mlctl.stages import Tell
+from mlctl.stages.features import checked_files
+from mlctl.times import moment_text
+from mlctl.workspace import Places
+
+_SHOWN: Final = 8
+"""Decisions that are told on one line."""
+
+
+@dataclass(frozen=True)
+class Published:
+    """Where the scores are: the view, its rows and its run id; `already` when this very run was live before."""
+
+    view: str
+    rows: int
+    run_id: str
+    already: bool
+    decisions: Mapping[str, int]
+
+
+def publish(places: Places, project: Project, now: datetime, tell: Tell, as_of: datetime | None = None) -> Published:
+    """Scores everybody and publishes: written beside the live scores, audited, then swapped in.
+
+    The champion scores, or the sealed release while none was promoted; a challenger its share (`sharing.py`). The
+    run id is made of project, moment, dataset and these: the same run twice changes nothing.
+
+    Args:
+        places: The project's paths.
+        project: The project.
+        now: When it is published.
+        tell: Hears what happens.
+        as_of: Score as of this moment of the snapshot; None: as of its end.
+
+    Raises:
+        ConfigError: The moment lies behind the snapshot, or the project answers over HTTP.
+        DataError: The audit speaks against it; the live scores stay.
+        IntegrityError: Release or tables are missing or damaged.
+        ConflictError: Somebody else publishes this project now.
+        ExternalError: The database.
+    """
+    with ledger.entered(places, "score", now) as line:
+        published = _published(places, project, now, tell, as_of)
+        line.rows, line.predictions = published.rows, 0 if published.already else published.rows
+        return published
+
+
+def _published(places: Places, project: Project, now: datetime, tell: Tell, as_of: datetime | None) -> Published:
+    if project.serving.kind != "batch":
+        hint = f"mlctl serve projects/{places.name}, or serving: {{kind: batch}}"
+        fault = Fault("serving.kind", "only a batch publishes scores", hint=hint)
+        raise ConfigError.of_project(places.name, [fault])
+    tell("score", "")
+    again = f"mlctl run projects/{places.name}"
+    taken = snapshot.read(places)
+    if taken is None:
+        raise IntegrityError.missing(str(places.data), again)
+    moment = as_of or taken.as_of
+    if moment > taken.as_of:
+        why = f"the snapshot ends at {moment_text(taken.as_of)}; mlctl ingest projects/{places.name} --latest"
+        raise ConfigError.bad_override(f"--as-of {moment_text(moment)}", why)
+    who = sharing.sharers(places)
+    if who.waiting and who.waiting != who.traffic.challenger:
+        said = f"mlctl promote {places.name}, or mlctl ramp {places.name} 1"
+        tell("score", f"the sealed release {who.waiting} waits: {said}")
+    run_id = _run_id(places, taken, moment, who)
+    where = config.with_secrets(project.database)
+    with database.open_database(where, Path.cwd()) as connection:
+        live = generations.live(connection, where.schema_name, places.name)
+        if live is not None and live.run_id == run_id:
+            tell("score", f"{live.rows:,} scores in {live.view} are of this release and snapshot already")
+            return Published(live.view, live.rows, run_id, True, {})
+        scored = _audited(places, project, who, (moment, now), None if live is None else live.rows)
+        if scored.fault:
+            _send_away(places, who, scored, now, tell)
+            run_id = _run_id(places, taken, moment, who.alone())
+        scores = holdout.applied(places.name, project.cost.holdout_share, scored.scores)
+        predictions.keep(places, run_id, scores)
+        _kept_for_watching(places, who, scored, (run_id, moment, now))
+        order = _order(places, project, now, (run_id, who.champion, moment))
+        made = generations.publish(connection, order, scores)
+    counts = scores["decision"].value_counts().sort("decision")
+    decisions = dict(zip(counts["decision"], counts["count"], strict=True))
+    often = sorted(decisions.items(), key=lambda item: (-item[1], item[0]))
+    shown = ", ".join(f"{count:,} {decision}" for decision, count in often[:_SHOWN])
+    if len(often) > _SHOWN:
+        shown += f" and {len(often) - _SHOWN} decisions more"
+    tell("score", f"{made.rows:,} audited scores in {made.view} ({shown})")
+    return Published(made.view, made.rows, run_id, False, decisions)
+
+
+def kept(places: Places, project: Project) -> list[Generation]:
+    """The generations that can be shown, one a run, in the order in which they were first published, the last first.
+
+    Raises:
+        ExternalError: The database.
+    """
+    where = config.with_secrets(project.database)
+    with database.open_database(where, Path.cwd()) as connection:
+        return _kept(generations.history(connection, where.schema_name, places.name))
+
+
+def back(places: Places, project: Project, to: str | None, now: datetime) -> Generation:
+    """Shows an earlier generation again, in one short transaction; readers never see none, or two.
+
+    Args:
+        places: The project's paths.
+        project: The project.
+        to: A run id, or its beginning; None: the run that was published before the live one.
+        now: When it is shown.
+
+    Raises:
+        ConfigError: There is no such generation.
+        ConflictError: Somebody else publishes this project now.
+        ExternalError: The database.
+    """
+    where = config.with_secrets(project.database)
+    with database.open_database(where, Path.cwd()) as connection:
+        found = _kept(generations.history(connection, where.schema_name, places.name))
+        chosen = _chosen(places, found, to)
+        order = _order(places, project, now, (chosen.run_id, chosen.release, chosen.as_of))
+        return generations.back(connection, order)
+
+
+def _kept(history: list[Generation]) -> list[Generation]:
+    """The newest record of each run whose table is kept; the run that first came last is the first."""
+    newest: dict[str, Generation] = {}
+    first: dict[str, int] = {}
+    for record in history:
+        if record.status != "dropped":
+            newest.setdefault(record.run_id, record)
+            first[record.run_id] = record.number
+    return sorted(newest.values(), key=lambda record: -first[record.run_id])
+
+
+def _chosen(places: Places, found: list[Generation], to: str | None) -> Generation:
+    known = listed([record.run_id for record in found], 10) or "none"
+    if to is not None:
+        matching = [record for record in found if record.run_id.startswith(to)]
+        if len(matching) != 1:
+            raise ConfigError.bad_override(f"--to {to}", f"the runs that are kept: {known}")
+        return matching[0]
+    live = next((place for place, record in enumerate(found) if record.status == "live"), None)
+    if live is None or live + 1 == len(found):
+        raise ConfigError.bad_override("rollback", f"no run before the live one is kept; kept: {known}")
+    return found[live + 1]
+
+
+def _order(places: Places, project: Project, now: datetime, run: tuple[str, str, datetime]) -> PublishOrder:
+    run_id, release, as_of = run
+    return PublishOrder(
+        schema=project.database.schema_name,
+        project=places.name,
+        run_id=run_id,
+        release=release,
+        as_of=as_of,
+        now=now,
+        keep=project.database.keep,
+        entity=project.entity.key,
+        numbers=project.label.task in ("regression", "ranking"),
+    )
+
+
+def _audited(
+    places: Places, project: Project, who: Sharers, when: tuple[datetime, datetime], live_rows: int | None
+) -> Scored:
+    """The batch, after its audit."""
+    _, files = checked_files(places, project)
+    scored = sharing.score(who, places, project, files, when)
+    options: Any = project.serving
+    findings = batch.audit(options, scored.scores, scored.champion.manifest["evaluation"], live_rows)
+    if findings:
+        raise DataError.audit_failed([finding.sentence() for finding in findings])
+    return scored
+
+
+def _run_id(places: Places, taken: snapshot.Snapshot, moment: datetime, who: Sharers) -> str:
+    return sha256_of(canonical_json([places.name, moment_text(moment), taken.version, who.identity]))[:16]
+
+
+def _send_away(places: Places, who: Sharers, scored: Scored, now: datetime, tell: Tell) -> None:
+    """Takes the share of a challenger away that must not score anybody."""
+    tell("score", f"challenger {who.traffic.challenger} is sent away, the champion scores everybody: {scored.fault}")
+    note = Note("mlctl score", now, f"sent away: {scored.fault}", {"batch": scored.fault})
+    ramp.send_away(places, who.traffic.challenger, note)
+
+
+def _kept_for_watching(places: Places, who: Sharers, scored: Scored, run: tuple[str, datetime, datetime]) -> None:
+    """Keeps sketches of what was scored, and both answers of those whom two releases scored.
+
+    They are kept before they are published: whoever is killed in between writes the same files again.
+    """
+    import polars as pl
+
+    run_id, as_of, now = run
+    if scored.pairs is not None:
+        sharing.keep(places, run_id, scored.pairs)
+    baseline = shelf.sealed(who.folder / BASELINE)
+    if baseline is None:
+        return
+    outputs = scored.scores.select("score", "decision", "reason", "variant")
+    sheet = baseline.sheet(pl.concat([scored.features.drop(outputs.columns, strict=False), outputs], how="horizontal"))
+    told = {"day": day_of(as_of), "origin": "batch", "name": run_id, "release": who.champion, "scored_at": now}
+    shelf.keep(places, baseline, sheet, told)
