@@ -66,7 +66,9 @@ def _facts(run: Run) -> list[tuple[str, str]]:
             ("next", f'mlctl db psql projects/{run.project} -- -c "select * from {run.published.view} limit 5"')
         )
     else:
-        facts += [("release", run.release), ("next", f"mlctl serve projects/{run.project}")]
+        # who is judged by states is recommended to: users' histories and vectors are laid out before they are served
+        act = "index" if "states" in run.metrics else "serve"
+        facts += [("release", run.release), ("next", f"mlctl {act} projects/{run.project}")]
     return facts
 
 
