@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     import psycopg
     from psycopg.rows import TupleRow
 
+# the tests start the program some thousand times: it is compiled once
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 
 @pytest.fixture(scope="session")
 def postgres_root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:

@@ -22,7 +22,7 @@ CODES = {
 }
 SAMPLES: dict[str, Any] = {
     "Path": Path("projects/shop"), "OSError": OSError(28, "No space left on device"), "Sequence[str]": ["alpha", "beta"],
-    "Sequence[Fault]": [Fault("model.c", "is missing", "a.yaml:3", "project file", "did you mean 'd'?")], "int": 4, "float": 0.05, "object": 1, "str": "thing",
+    "Sequence[Fault]": [Fault("model.c", "is missing", "a.yaml:3", "project file", "did you mean 'd'?")], "int": 4, "float": 0.05, "bool": True, "object": 1, "str": "thing",
 }  # fmt: skip
 CONSTRUCTORS = [
     (kind, name)

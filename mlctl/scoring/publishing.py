@@ -23,6 +23,7 @@ from mlctl.scoring import holdout, predictions, sharing
 from mlctl.scoring.sharing import Scored, Sharers
 from mlctl.serving import batch
 from mlctl.sketches import shelf
+from mlctl.sketches.sheet import scored_rows
 from mlctl.sketches.shelf import day_of
 from mlctl.spec import Project
 from mlctl.stages import Tell
@@ -216,8 +217,6 @@ def _kept_for_watching(places: Places, who: Sharers, scored: Scored, run: tuple[
 
     They are kept before they are published: whoever is killed in between writes the same files again.
     """
-    import polars as pl
-
     run_id, as_of, now = run
     if scored.pairs is not None:
         sharing.keep(places, run_id, scored.pairs)
@@ -225,6 +224,6 @@ def _kept_for_watching(places: Places, who: Sharers, scored: Scored, run: tuple[
     if baseline is None:
         return
     outputs = scored.scores.select("score", "decision", "reason", "variant")
-    sheet = baseline.sheet(pl.concat([scored.features.drop(outputs.columns, strict=False), outputs], how="horizontal"))
+    sheet = baseline.sheet(scored_rows(scored.features, outputs))
     told = {"day": day_of(as_of), "origin": "batch", "name": run_id, "release": who.champion, "scored_at": now}
     shelf.keep(places, baseline, sheet, told)

@@ -62,6 +62,13 @@ class Sheet:
         return cls(told["rows"], columns, cohorts)
 
 
+def scored_rows(features: pl.DataFrame, outputs: pl.DataFrame) -> pl.DataFrame:
+    """Features and what was decided on them, side by side; a feature that is named like an output is not watched."""
+    import polars as pl
+
+    return pl.concat([features.drop(outputs.columns, strict=False), outputs], how="horizontal")
+
+
 def added_up(sheets: Iterable[Sheet]) -> Sheet | None:
     """The sheet of all their rows; None where there is no sheet."""
     whole: Sheet | None = None

@@ -16,6 +16,7 @@ from mlctl import sketches
 from mlctl.plan import Plan, compile_plan
 from mlctl.plan.compute import compute, population
 from mlctl.release import Release
+from mlctl.sketches.sheet import scored_rows
 from mlctl.sketches.shelf import day_of
 from mlctl.spec import Project
 from mlctl.stages._rows import part
@@ -74,8 +75,6 @@ def _days_before(
     release: Release, plan: Plan, tables: Mapping[str, pl.DataFrame], as_of: datetime
 ) -> dict[date, pl.DataFrame]:
     """Everybody's features and what is decided about them, at each of the last days before the snapshot's end."""
-    import polars as pl
-
     asked, found = release.project.baseline, {}
     for step in range(asked.days):
         moment = as_of - step * duration(asked.every)
@@ -85,7 +84,7 @@ def _days_before(
         if spine.height < _FEWEST_ROWS:
             break
         features = compute(plan, tables, spine).select(plan.names)
-        found[day_of(moment)] = pl.concat([features, _decided(release, features)], how="horizontal")
+        found[day_of(moment)] = scored_rows(features, _decided(release, features))
     return dict(sorted(found.items()))
 
 
@@ -113,9 +112,7 @@ def _judged(places: Places, release: Release, own: str) -> pl.DataFrame:
     features = rows.select(columns)
     decided = release.decider()(features, scores).select("score", "decision", "reason")
     day = _day_of(places, release.project, rows)
-    return pl.concat([features, decided], how="horizontal").with_columns(
-        pl.lit("champion").alias("variant"), day.alias("/day")
-    )
+    return scored_rows(features, decided.with_columns(pl.lit("champion").alias("variant"), day.alias("/day")))
 
 
 def _day_of(places: Places, project: Project, rows: pl.DataFrame) -> pl.Series:

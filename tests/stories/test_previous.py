@@ -80,15 +80,16 @@ def test_the_evaluation_shows_what_it_is_worth_there(shop: Path, first: Release)
 
 
 def test_it_serves_as_it_scores_without_the_champion(shop: Path, tmp_path: Path, second: Release):
-    columns = "customer_id, score, decision, reason, confidence"
-    lines = world.psql(shop, f"select {columns} from shop_scores order by customer_id").splitlines()
-    batch = {line.split("|")[0]: line.split("|")[1:] for line in lines}
-    assert {reason for _, _, reason, _ in batch.values()} >= {"model", "previous", "cold_previous"}
-    assert world.mlctl(shop, "materialize", "shop").returncode == 0
-
     flag = shop / "projects/shop/rollout.flagd.json"
     flag.rename(tmp_path / flag.name)
     try:
+        # where nobody is champion, the sealed release scores and answers
+        assert world.mlctl(shop, "score", "shop").returncode == 0
+        columns = "customer_id, score, decision, reason, confidence"
+        lines = world.psql(shop, f"select {columns} from shop_scores order by customer_id").splitlines()
+        batch = {line.split("|")[0]: line.split("|")[1:] for line in lines}
+        assert {reason for _, _, reason, _ in batch.values()} >= {"model", "previous", "cold_previous"}
+        assert world.mlctl(shop, "materialize", "shop").returncode == 0
         with served.serve(shop) as server:
             answers = server.post("/predict", [{"customer_id": key} for key in batch])
     finally:
