@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from mlctl.encoding._learnt import Encoded, Encoding, cache_folder
+from mlctl.encoding._learnt import Encoded, Encoding
 from mlctl.encoding._matrix import texts_of
 from mlctl.errors import DataError
 from mlctl.spec import EncodingPolicy
 from mlctl.text import learn as learn_text
-from mlctl.text_encoder import files_of, opened, sealed_of
+from mlctl.text_encoder import cache_folder, files_of, opened, sealed_of
 
 if TYPE_CHECKING:
     import polars as pl

@@ -14,8 +14,7 @@ from mlctl.files import read_json, write_json, write_with
 from mlctl.kinds import Record
 from mlctl.spec import EncodingPolicy
 from mlctl.text import TextColumn, Weighing
-from mlctl.text_encoder import Files, Sealed, TextEncoder, files_of, opened
-from mlctl.workspace import STATE
+from mlctl.text_encoder import Files, Sealed, TextEncoder, cache_folder, files_of, opened, sealed_files
 
 
 class Encoded(Record):
@@ -97,7 +96,8 @@ class Encoding(Record):
         found: dict[str, Path] = {}
         for encoded in self.features:
             if encoded.encoder is not None:
-                found |= zip(_names(encoded.encoder), self._files_of(encoded), strict=True)
+                names = [path.name for path in sealed_files(encoded.encoder)]
+                found |= zip(names, self._files_of(encoded), strict=True)
         return found
 
     def write(self, path: Path) -> None:
@@ -113,8 +113,7 @@ class Encoding(Record):
     def _files_of(self, encoded: Encoded) -> Files:
         if self._folder is None or encoded.encoder is None:
             return files_of(self.policy.embeddings[encoded.feature].encoder)
-        graph, tokenizer = _names(encoded.encoder)
-        return Files(self._folder / graph, self._folder / tokenizer)
+        return sealed_files(encoded.encoder, self._folder)
 
 
 def read(path: Path, next_step: str = "mlctl run projects/NAME") -> Encoding:
@@ -126,13 +125,3 @@ def read(path: Path, next_step: str = "mlctl run projects/NAME") -> Encoding:
     found = Encoding.model_validate(read_json(path, next_step))
     found._folder = path.parent
     return found
-
-
-def cache_folder() -> Path | None:
-    """Where vectors of texts are kept; None where no workspace is."""
-    return STATE / "embeddings" if STATE.is_dir() else None
-
-
-def _names(encoder: Sealed) -> tuple[str, str]:
-    """What the files of an encoder are called beside an encoding: graph and tokenizer."""
-    return f"encoder-{encoder.id}.onnx", f"encoder-{encoder.id}.tokenizer.json"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from mlctl.recommend.forms import unit
 from mlctl.text import Terms, Weighing
+from mlctl.text_encoder import Files, Sealed, TextEncoder, cache_folder, opened
 
 if TYPE_CHECKING:
     import numpy as np
@@ -68,3 +69,43 @@ class Lsa:
     @cached_property
     def _weighing(self) -> Weighing:
         return Weighing(self.terms, self.names, self.rarity)
+
+
+@dataclass(frozen=True)
+class OnnxText:
+    """An encoder of one's own, a sentence-transformers folder run by ONNX Runtime.
+
+    Attributes:
+        sealed: Which one it is.
+        files: Its graph and tokenizer.
+        run: What makes the vectors.
+    """
+
+    sealed: Sealed
+    files: Files
+    run: TextEncoder
+
+    @classmethod
+    def of_files(cls, sealed: Sealed, files: Files) -> OnnxText:
+        """The encoder, once its files are proved to be the sealed ones.
+
+        Raises:
+            IntegrityError: A file is missing or another one, or cannot be loaded.
+            ExternalError: The library that cuts texts into tokens is not installed.
+        """
+        return cls(sealed, files, opened(sealed, files, cache_folder()))
+
+    @property
+    def dimension(self) -> int:
+        """As `Encoder.dimension`."""
+        return self.run.dimensions
+
+    def encode(self, texts: Sequence[str]) -> Array:
+        """As `Encoder.encode`."""
+        import numpy as np
+
+        found = np.zeros((len(texts), self.dimension), np.float64)
+        # a transformer has a vector for a text that says nothing too, and all such items would be alike
+        says = [place for place, text in enumerate(texts) if text.strip()]
+        found[says] = self.run([texts[place] for place in says])
+        return unit(found).astype(np.float32)

@@ -6,6 +6,7 @@
   items.parquet      the catalogue: id, columns for filters, content_sha256
   PART.parquet       vectors, factors, scores or weights of one part
   terms.parquet      what turns a new item's text into its vector
+  encoder-ID.onnx, encoder-ID.tokenizer.json    the same, where an encoder of one's own reads the texts
   golden.json        some histories and their answers
   card.md            what it is, for people
 
@@ -25,11 +26,12 @@ from mlctl.errors import IntegrityError
 from mlctl.files import canonical_json, read_json, sha256_of
 from mlctl.recommend.answering import Recommender, Stamp
 from mlctl.recommend.blends import Blend
-from mlctl.recommend.encoders import Encoder, Lsa
+from mlctl.recommend.encoders import Encoder, Lsa, OnnxText
 from mlctl.recommend.forms import Factors, Form, Popular, Vectors, Weights
 from mlctl.release import sealed
 from mlctl.spec import Project
 from mlctl.text import Terms
+from mlctl.text_encoder import Sealed, is_sealed_file, sealed_files
 
 if TYPE_CHECKING:
     import numpy as np
@@ -66,8 +68,13 @@ def contents(
     told = described(model)
     if isinstance(encoder, Lsa):
         told["encoder"] = {"kind": "lsa", "terms": encoder.terms.model_dump(mode="json")}
+    if isinstance(encoder, OnnxText):
+        told["encoder"] = {"kind": "onnx_text", "sealed": encoder.sealed.model_dump(mode="json")}
+        names = [path.name for path in sealed_files(encoder.sealed)]
+        files |= {name: path.read_bytes() for name, path in zip(names, encoder.files, strict=True)}
     files["model.json"] = canonical_json(told)
-    opened = Recommender("", {}, project, items, _key(project), model, encoder, stamp_of(files, model, project))
+    stamp = stamp_of(files, model, project, encoder)
+    opened = Recommender("", {}, project, items, _key(project), model, encoder, stamp)
     files["golden.json"] = canonical_json(_golden(opened, golden))
     return files
 
@@ -100,11 +107,13 @@ def read_blend(folder: Path, told: Mapping[str, Any]) -> Blend:
     return Blend(parts, told["weights"], tuple((str(name), int(least)) for name, least in told["states"]))
 
 
-def stamp_of(files: Mapping[str, bytes | str], model: Blend, project: Project) -> Stamp:
-    """What made the vectors of a release: the tables that they are read from, and which texts are read."""
+def stamp_of(files: Mapping[str, bytes | str], model: Blend, project: Project, encoder: Encoder | None) -> Stamp:
+    """What made the vectors of a release: the tables that they are read from, which texts are read, and by what."""
     tables = {name: sha256_of(files[f"{name}.parquet"]) for name, form in model.parts.items() if _has_vectors(form)}
     section = project.items
     texts = {"text": list(section.text) if section else [], "terms": sha256_of(files.get("terms.parquet", ""))}
+    if isinstance(encoder, OnnxText):
+        texts["encoder"] = encoder.sealed.id
     vectors = model.item_vectors()
     dimension = 0 if vectors is None else int(vectors.shape[1])
     parts = {"model": sha256_of(canonical_json(tables)), "preprocessing": sha256_of(canonical_json(texts))}
@@ -127,7 +136,11 @@ def read_manifest(folder: Path, next_step: str) -> dict[str, Any]:
     Raises:
         IntegrityError: A file is missing or changed.
     """
-    return sealed.read_manifest(folder, next_step, lambda name: name in _PLAIN or name.endswith(".parquet"))
+
+    def belongs(name: str) -> bool:
+        return name in _PLAIN or name.endswith(".parquet") or is_sealed_file(name)
+
+    return sealed.read_manifest(folder, next_step, belongs)
 
 
 def open_recommender(folder: Path, next_step: str) -> Recommender:
@@ -140,6 +153,7 @@ def open_recommender(folder: Path, next_step: str) -> Recommender:
     Raises:
         IntegrityError: A file is missing or changed, a vector is not finite, or a golden history is answered
             differently.
+        ExternalError: An encoder of one's own is sealed in it, and the library that cuts texts is not installed.
     """
     import polars as pl
 
@@ -155,7 +169,7 @@ def open_recommender(folder: Path, next_step: str) -> Recommender:
         raise IntegrityError.refused(str(folder), "its parts are not of the same items", next_step)
     encoder = _encoder(folder, told)
     files = {name: (folder / name).read_bytes() for name in manifest["files"] if name.endswith(".parquet")}
-    stamp = stamp_of(files, model, project)
+    stamp = stamp_of(files, model, project, encoder)
     opened = Recommender(manifest["id"], manifest, project, items, _key(project), model, encoder, stamp)
     _prove(folder, opened, next_step)
     return opened
@@ -277,6 +291,9 @@ def _encoder(folder: Path, told: Mapping[str, Any]) -> Encoder | None:
 
     if "encoder" not in told:
         return None
+    if told["encoder"]["kind"] == "onnx_text":
+        sealed = Sealed.model_validate(told["encoder"]["sealed"])
+        return OnnxText.of_files(sealed, sealed_files(sealed, folder))
     table = pl.read_parquet(folder / "terms.parquet")
     terms = Terms.model_validate(told["encoder"]["terms"])
     return Lsa(terms, tuple(table["term"]), tuple(table["rarity"]), np.asarray(table["vector"].to_numpy()))

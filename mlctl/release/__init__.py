@@ -16,7 +16,6 @@ its kind's list, and the golden rows are answered as sealed.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -32,6 +31,7 @@ from mlctl.files import canonical_json, read_json, sha256_of_file
 from mlctl.graphs import runtime
 from mlctl.release import beside, sealed
 from mlctl.release.beside import COLD_FILES, PREVIOUS_FILES, Graph, Previous
+from mlctl.text_encoder import is_sealed_file
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
 FILES: Final = ("model.onnx", "project.json", "encoding.json", "golden.json", "card.md")
 BASELINE: Final = "baseline.json"
 _OPTIONAL: Final = (BASELINE, *COLD_FILES, *PREVIOUS_FILES)
-_ENCODER_FILE: Final = re.compile(r"encoder-[0-9a-f]{16}\.(onnx|tokenizer\.json)")
 TOLERANCE: Final = 1e-6
 """How far a golden row's score may lie from the sealed one: another CPU may round the last bits differently."""
 ENCODER_TOLERANCE: Final = 1e-4
@@ -129,7 +128,7 @@ def read_manifest(folder: Path, next_step: str) -> dict[str, Any]:
 
 
 def _belongs(name: str) -> bool:
-    return name in (*FILES, *_OPTIONAL) or _ENCODER_FILE.fullmatch(name) is not None
+    return name in (*FILES, *_OPTIONAL) or is_sealed_file(name)
 
 
 def open_release(folder: Path, next_step: str) -> Release:

@@ -16,6 +16,7 @@ import os
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from copy import deepcopy
 from functools import lru_cache
 from pathlib import Path
 from threading import Lock
@@ -27,19 +28,36 @@ from mlctl.errors import ConfigError, ExternalError, Fault, IntegrityError, firs
 from mlctl.files import sha256_of, sha256_of_file
 from mlctl.kinds import Record
 from mlctl.text_encoder import _cache
-from mlctl.text_encoder._folder import Files, Sealed, files_of, sealed_of
+from mlctl.text_encoder._folder import Files, Sealed, files_of, is_sealed_file, sealed_files, sealed_of
+from mlctl.workspace import STATE
 
 if TYPE_CHECKING:
     import numpy as np
 
     Vectors = np.ndarray[Any, Any]
 
-__all__ = ["Embedding", "Files", "Sealed", "TextEncoder", "files_of", "of_folder", "opened", "pinned", "sealed_of"]
+__all__ = [
+    "Embedding",
+    "Files",
+    "Sealed",
+    "TextEncoder",
+    "cache_folder",
+    "files_of",
+    "is_sealed_file",
+    "of_folder",
+    "opened",
+    "pinned",
+    "sealed_files",
+    "sealed_of",
+]
 
 _RECENT: Final = 20_000
 """Vectors that are remembered in memory."""
 _MANY: Final = 1024
 """New texts from which on a call is worth a file of the cache, and several threads; a request to a server has fewer."""
+_OF_FEATURES: Final = ("encoding", "embeddings")
+_OF_ITEMS: Final = (("model", "embedding"), ("model", "options", "content", "embedding"))
+"""Where a recommender's configuration names the encoder of its items."""
 _RANK_OF_TOKENS: Final = 3
 """An output of texts by tokens by dimensions; of rank 2 are vectors that the graph itself pooled."""
 
@@ -144,23 +162,35 @@ def pinned(mapping: Mapping[str, Any]) -> tuple[dict[str, Any], list[Fault]]:
         mapping: The configuration as it was composed, not yet validated.
 
     Returns:
-        It with `id` wherever `encoding.embeddings` names an encoder that is there; and what is wrong with the others.
+        It with `id` wherever an encoder is named that is there: in `encoding.embeddings`, and as the `embedding` of a
+        recommender; and what is wrong with the others.
     """
-    encoding = mapping.get("encoding")
-    given = encoding.get("embeddings") if isinstance(encoding, dict) else None
-    if not isinstance(encoding, dict) or not isinstance(given, dict):
-        return dict(mapping), []
-    found, faults = dict(given), []
-    for name, said in given.items():
+    composed, faults = deepcopy(dict(mapping)), []
+    named = [(*_OF_FEATURES, name) for name in _at(composed, _OF_FEATURES)]
+    for path in (*named, *_OF_ITEMS):
+        said = _at(composed, path)
         try:
             embedding = Embedding.model_validate(said)
-            found[name] = {**said, "id": sealed_of(embedding).id}
+            said["id"] = sealed_of(embedding).id
         except ValidationError:
             continue  # the project's own validation tells it better
         except ConfigError as error:
-            key = f"encoding.embeddings.{name}"
+            key = ".".join(map(str, path))
             faults += [Fault(f"{key}.{fault.key}", fault.message, hint=fault.hint) for fault in error.faults]
-    return {**mapping, "encoding": {**encoding, "embeddings": found}}, faults
+    return composed, faults
+
+
+def _at(mapping: dict[str, Any], path: Sequence[str]) -> dict[str, Any]:
+    """The section at a path of keys; an empty one where there is none."""
+    found: Any = mapping
+    for key in path:
+        found = found.get(key) if isinstance(found, dict) else None
+    return found if isinstance(found, dict) else {}
+
+
+def cache_folder() -> Path | None:
+    """Where vectors of texts are kept; None where no workspace is."""
+    return STATE / "embeddings" if STATE.is_dir() else None
 
 
 def of_folder(embedding: Embedding, cache: Path | None = None) -> TextEncoder:
@@ -244,4 +274,4 @@ def _tokenizer(path: Path, max_tokens: int) -> Any:
 
 
 def _refused(path: Path, why: str) -> IntegrityError:
-    return IntegrityError.refused(str(path), why, "look at encoding.embeddings in project.yaml")
+    return IntegrityError.refused(str(path), why, "look at the encoder that project.yaml names")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 _GRAPHS: Final = ("model.onnx", "onnx/model.onnx")
 _TOKENS: Final = 256
+_SEALED: Final = re.compile(r"encoder-[0-9a-f]{16}\.(onnx|tokenizer\.json)")
 _POOLINGS: Final = {"pooling_mode_mean_tokens": "mean", "pooling_mode_cls_token": "cls"}
 
 
@@ -37,6 +39,16 @@ class Sealed(Record):
     pooling: Literal["mean", "cls"] = Field(description="mean over the tokens, or the first one")
     normalise: bool = Field(description="whether vectors have length 1")
     max_tokens: int = Field(description="tokens behind so many are not read")
+
+
+def sealed_files(sealed: Sealed, folder: Path = Path()) -> Files:
+    """The files of an encoder as they lie in a release."""
+    return Files(folder / f"encoder-{sealed.id}.onnx", folder / f"encoder-{sealed.id}.tokenizer.json")
+
+
+def is_sealed_file(name: str) -> bool:
+    """Whether a release's file of this name is one of an encoder."""
+    return _SEALED.fullmatch(name) is not None
 
 
 def files_of(encoder: str) -> Files:
