@@ -41,12 +41,14 @@ class Server:
             raise ValueError(f"{status}: {told}")
         return told
 
-    def said(self, words: str) -> str:
-        """The next line on stderr that holds some words."""
+    def said(self, *words: str) -> str:
+        """The next line on stderr that holds some words; of several words the last such line, in whatever order they come."""
+        missing = set(words)
         for line in self.process.stderr or ():
-            if words in line:
+            missing = {one for one in missing if one not in line}
+            if not missing:
                 return line
-        raise ValueError(f"the server ended and never said {words!r}")
+        raise ValueError(f"the server ended and never said {sorted(missing)}")
 
 
 def rows_of(folder: Path) -> pl.DataFrame:

@@ -218,8 +218,7 @@ def test_new_items_are_served_at_once_and_items_that_are_gone_never(folder: Path
         planned = json.loads(world.mlctl(folder, "reembed", "shop", "--plan", "--json").stdout)
         measured = world.mlctl(folder, "decay", "shop")
         done = json.loads(world.mlctl(folder, "index", "shop", "--json").stdout)
-        server.said("answers, 61 items")
-        server.said("60 items, looked")
+        server.said("answers, 61 items", "60 items, looked")
         answer = server.post("/recommend", {"history": ["p003"], "k": 20, "filter": {"aisle": "food"}})
     finally:
         checked.write_bytes(before)
