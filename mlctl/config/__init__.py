@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import mlctl
 from mlctl import rollout, spec, text_encoder
 from mlctl.config import tuned, validation
 from mlctl.environment import REFERENCE, SECRET_KEYS, from_environment, is_secret, untouched
@@ -273,7 +274,7 @@ def presets(group: str) -> list[str]:
 
 def _search_path() -> list[Path]:
     """The workspace's conf/, then the defaults that come with mlctl (beside the package in a checkout)."""
-    package = Path(__file__).parent
+    package = Path(mlctl.__file__).parent
     shipped = package / "conf" if (package / "conf").is_dir() else package.parent / "conf"
     found = [Path("conf").resolve(), shipped.resolve()]
     return [folder for index, folder in enumerate(found) if folder.is_dir() and folder not in found[:index]]

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import mlctl
 from mlctl.errors import IntegrityError
 from mlctl.files import canonical_json, read_json, sha256_of, write_json
 from mlctl.history.partition import Block
@@ -23,7 +24,13 @@ if TYPE_CHECKING:
     import polars as pl
 
 DAY_US: Final = 86_400_000_000
-_CODE: Final = ("features/*.py", "events.py", "windows.py", "compute.py", "partition.py")
+_CODE: Final = (
+    "features/*.py",
+    "plan/events.py",
+    "plan/windows.py",
+    "plan/compute.py",
+    "history/partition.py",
+)
 # what a person says about a feature changes no value
 _WORDS: Final = frozenset({"about", "max_age", "when_stale", "windows", "values"})
 
@@ -196,6 +203,6 @@ def _covers(block: Block, moment: int) -> bool:
 
 def _code() -> str:
     """A digest of the code that computes features; other code does not change a history."""
-    package = Path(__file__).parent
+    package = Path(mlctl.__file__).parent
     files = sorted(file for name in _CODE for file in package.glob(name))
     return sha256_of(canonical_json([[file.name, file.read_text(encoding="utf-8")] for file in files]))[:16]

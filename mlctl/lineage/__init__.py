@@ -21,7 +21,7 @@ LIBRARIES: Final = ("polars", "numpy", "scikit-learn", "xgboost", "onnx", "onnxr
 @cache
 def code() -> dict[str, str]:
     """The version of mlctl and a digest of its source files, independent of line ends and of where it lies."""
-    folder = Path(__file__).parent
+    folder = Path(mlctl.__file__).parent
     parts = []
     for path in sorted(folder.rglob("*.py")):
         text = path.read_bytes().replace(b"\r\n", b"\n")
