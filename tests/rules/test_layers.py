@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from mlctl.kinds import SEAMS
+
 ROOT = Path(__file__).parents[2]
 ROWS = """
 cron errors findings schema_drift times
@@ -29,19 +31,6 @@ console
 cli
 """.split("\n")
 ROW_OF = {name: index for index, row in enumerate(ROWS) for name in row.split()}
-SEAMS = {
-    "sources",
-    "checks",
-    "features",
-    "models",
-    "recommenders",
-    "metrics",
-    "rankings",
-    "serving",
-    "engines",
-    "monitors",
-    "alerts",
-}
 FILES = sorted((ROOT / "mlctl").rglob("*.py"))
 
 

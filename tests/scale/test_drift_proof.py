@@ -64,7 +64,7 @@ def test_ten_thousand_stationary_days_of_features_hardly_alarm(kind: str, observ
     assert alarms <= 50
 
 
-def test_every_monitor_is_silent_on_shuffled_days_but_for_what_chance_must_say() -> None:
+def test_every_monitor_is_silent_on_shuffled_days() -> None:
     draw = np.random.default_rng(11)
     loud: Counter[str] = Counter()
     for world in range(5):
@@ -78,8 +78,7 @@ def test_every_monitor_is_silent_on_shuffled_days_but_for_what_chance_must_say()
                 loud[kind] += bool(drift.alarms(drift.observed(kind, known, day, part)))
     print("days with an alarm, of 160:", dict(loud))
 
-    # eight families of tests a day, each with a false alarm on 0.27 % of days, and one heavy tail without a variance
-    assert sum(loud.values()) <= 0.01 * 8 * 160
+    assert sum(loud.values()) <= 2
 
 
 def test_a_decay_is_caught_long_before_all_labels_are_in() -> None:

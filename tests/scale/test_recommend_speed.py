@@ -62,5 +62,4 @@ def test_a_million_interactions_within_three_minutes_of_two_cores(tmp_path: Path
         sep="\n",
     )
     assert done.returncode in (0, 4), done.stderr
-    # nearly all of it is done by one process at a time: on a machine that others use, CPU seconds stand for the wall
-    assert min(took, cpu) < MOST_S
+    assert took < MOST_S
