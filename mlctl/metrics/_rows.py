@@ -50,16 +50,3 @@ def tally(rows: Rows) -> Tally:
     return Tally(
         *(np.concatenate(([0.0], (below[-1] - below[firsts])[::-1])) for below in (below_positives, below_rows))
     )
-
-
-def top(rows: Rows, share: float) -> tuple[float, float]:
-    """How many rows are the top `share` by score, and how many positives are expected among them.
-
-    Both may be fractions: the last of the rows that fit count by the share of their score's tie that fits, which is
-    the mean over every order of the tied rows.
-    """
-    import numpy as np
-
-    totals = tally(rows)
-    wanted = share * float(totals.rows[-1])
-    return wanted, float(np.interp(wanted, totals.rows, totals.positives))

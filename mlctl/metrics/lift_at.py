@@ -3,8 +3,7 @@
 Use it to say in one plain number what a ranked list is worth. Not to compare data sets of very different base rates: it
 cannot exceed one over the base rate.
 
-Rows that tie at the edge of the share count by the part of the tie that fits, so the order of rows has no effect; the
-share of an odd number of rows may be a fraction of a row.
+Rows that tie at the edge of the share count by the part of the tie that fits, so the order of rows has no effect.
 """
 
 from __future__ import annotations
@@ -13,20 +12,16 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from pydantic import Field
 
-from mlctl.metrics import MetricOptions
-from mlctl.metrics._rows import top, usable
+from mlctl.metrics._top import TopOptions, top
 
 if TYPE_CHECKING:
     import numpy as np
 
 
-class Options(MetricOptions):
+class Options(TopOptions):
     """Options of lift at a share."""
 
     kind: Literal["lift_at"] = Field(default="lift_at", description="lift_at")
-    share: float = Field(
-        default=0.1, gt=0, le=1, description="share of the rows that is looked at, highest scores first, above 0 to 1"
-    )
 
 
 EXAMPLE: Final[dict[str, object]] = {"kind": "lift_at", "share": 0.1}
@@ -43,9 +38,5 @@ def measure(
         0 to 1 / share, where 1 is chance; NaN when the rows hold one class only,
         no weight or a score that is not finite.
     """
-    rows = usable(truth, score, weight)
-    if rows is None:
-        return float("nan")
-    looked_at, found = top(rows, options.share)
-    base_rate = float(rows.truth @ rows.weight) / float(rows.weight.sum())
-    return found / looked_at / base_rate
+    found = top(options, truth, score, weight)
+    return float("nan") if found is None else found.positives / found.rows / (found.all_positives / found.all_rows)

@@ -3,8 +3,7 @@
 Use it when there is room to act on so many and no more, such as a call list. Not to compare data sets of different base
 rates: `lift_at` divides it out.
 
-Rows that tie at the edge of the share count by the part of the tie that fits, so the order of rows has no effect; the
-share of an odd number of rows may be a fraction of a row.
+Rows that tie at the edge of the share count by the part of the tie that fits, so the order of rows has no effect.
 """
 
 from __future__ import annotations
@@ -13,20 +12,16 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from pydantic import Field
 
-from mlctl.metrics import MetricOptions
-from mlctl.metrics._rows import top, usable
+from mlctl.metrics._top import TopOptions, top
 
 if TYPE_CHECKING:
     import numpy as np
 
 
-class Options(MetricOptions):
+class Options(TopOptions):
     """Options of precision at a share."""
 
     kind: Literal["precision_at"] = Field(default="precision_at", description="precision_at")
-    share: float = Field(
-        default=0.1, gt=0, le=1, description="share of the rows that is looked at, highest scores first, above 0 to 1"
-    )
 
 
 EXAMPLE: Final[dict[str, object]] = {"kind": "precision_at", "share": 0.1}
@@ -43,8 +38,5 @@ def measure(
         0 to 1, where the base rate is chance; NaN when the rows hold one class only,
         no weight or a score that is not finite.
     """
-    rows = usable(truth, score, weight)
-    if rows is None:
-        return float("nan")
-    looked_at, found = top(rows, options.share)
-    return found / looked_at
+    found = top(options, truth, score, weight)
+    return float("nan") if found is None else found.positives / found.rows

@@ -3,8 +3,7 @@
 Use it when a missed positive is what costs, and so many can be looked at. Not without a look at `precision_at`: a share
 of 1 finds everybody.
 
-Rows that tie at the edge of the share count by the part of the tie that fits, so the order of rows has no effect; the
-share of an odd number of rows may be a fraction of a row.
+Rows that tie at the edge of the share count by the part of the tie that fits, so the order of rows has no effect.
 """
 
 from __future__ import annotations
@@ -13,20 +12,16 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from pydantic import Field
 
-from mlctl.metrics import MetricOptions
-from mlctl.metrics._rows import top, usable
+from mlctl.metrics._top import TopOptions, top
 
 if TYPE_CHECKING:
     import numpy as np
 
 
-class Options(MetricOptions):
+class Options(TopOptions):
     """Options of recall at a share."""
 
     kind: Literal["recall_at"] = Field(default="recall_at", description="recall_at")
-    share: float = Field(
-        default=0.1, gt=0, le=1, description="share of the rows that is looked at, highest scores first, above 0 to 1"
-    )
 
 
 EXAMPLE: Final[dict[str, object]] = {"kind": "recall_at", "share": 0.1}
@@ -42,8 +37,5 @@ def measure(
     Returns:
         0 to 1, where `share` is chance; NaN when the rows hold one class only, no weight or a score that is not finite.
     """
-    rows = usable(truth, score, weight)
-    if rows is None:
-        return float("nan")
-    _, found = top(rows, options.share)
-    return found / float(rows.truth @ rows.weight)
+    found = top(options, truth, score, weight)
+    return float("nan") if found is None else found.positives / found.all_positives
