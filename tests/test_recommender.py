@@ -11,7 +11,7 @@ import pytest
 from mlctl import kinds
 from mlctl.config import validation
 from mlctl.errors import IntegrityError
-from mlctl.recommend.answering import Recommender
+from mlctl.recommend.answering import Recommender, top
 from mlctl.recommend.blends import alone
 from mlctl.recommend.catalogue import content_sha256, texts_of
 from mlctl.recommend.sealing import contents, open_recommender, seal
@@ -141,3 +141,32 @@ def test_an_item_whose_text_changed_is_found_by_its_new_text(opened: Recommender
         ("b2", "food"),
     ]
     assert changed.items["item_id"].to_list() == opened.items["item_id"].to_list()
+
+
+@pytest.mark.parametrize("items", [1, 9, 200, 5_000])
+@pytest.mark.parametrize("different", [3, 1_000])
+def test_the_best_of_many_are_those_of_sorting_all_also_among_equals_and_hidden_ones(
+    items: int, different: int
+) -> None:
+    scores = np.round(np.random.default_rng(items).normal(size=items) * different).astype(np.float32)
+    scores[::7] = -np.inf
+
+    for k in (1, 10, items):
+        assert top(scores, k).tolist() == np.argsort(-scores, kind="stable")[:k].tolist()
+
+
+def test_a_text_that_came_later_teaches_nothing_and_still_gets_its_vector() -> None:
+    content = kinds.load("recommenders", "content")
+    options = kinds.options(
+        "recommenders", {"kind": "content", "dimension": 2, "terms": {"min_rows": 1, "pieces": None}}
+    )
+    events = Interactions(np.array([0, 0, 1]), np.array([0, 1, 2]), np.arange(3), 2, 4)
+    known = np.array([True, True, True, False])
+    titles = tuple(TEXTS.values())
+
+    def fitted(last: str) -> np.ndarray:
+        texts = (*titles[:3], last)
+        return content.fit(options, Learning(events, texts, known=known)).form.vectors
+
+    assert fitted("steel nut tool")[:3].tolist() == fitted("purple pear fruit purple pear")[:3].tolist()
+    assert fitted("steel nut tool")[3] == pytest.approx(fitted("steel tool")[3])

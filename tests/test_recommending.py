@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from mlctl.errors import DataError
 from mlctl.recommenders import Interactions
 from mlctl.spec import Project
 from mlctl.stages.recommending._cases import JUDGES, REHEARSES, TEACHES, Cases, cases, parts
+from mlctl.stages.recommending._ground import Ground
 from mlctl.stages.recommending._interactions import catalogue, interactions
 from tests.test_recommender import MAPPING
 
@@ -227,3 +229,18 @@ def test_what_does_not_go_together_is_told_at_once() -> None:
     assert {key: [wanted[key] in text for text in texts] for key, texts in told_of.items()} == {
         key: [True] for key in wanted
     }
+
+
+def test_what_is_held_back_teaches_content_neither_by_events_nor_by_texts(tmp_path: Path) -> None:
+    told = project(model={"kind": "content", "dimension": 2, "terms": {"min_rows": 1, "pieces": None}})
+    events = Interactions(np.array([0, 0, 1, 1]), np.array([0, 1, 0, 2]), np.arange(4) * DAY, 2, 3)
+    part = np.array([TEACHES, TEACHES, TEACHES, JUDGES])
+    nobody = Cases(np.zeros(0, np.int64), (), ())
+
+    def vectors(last: str, which: int) -> list:
+        items = pl.DataFrame({"text": ["red apple", "green apple", last]})
+        own = Ground(told, events, part, items, nobody, tmp_path, "36500d")
+        return own.fits(own.before(which), ["content"])["content"].form.vectors[:2].tolist()
+
+    assert vectors("red bolt", JUDGES) == vectors("apple apple nut", JUDGES)
+    assert vectors("red bolt", JUDGES + 1) != vectors("apple apple nut", JUDGES + 1)

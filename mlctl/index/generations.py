@@ -109,11 +109,15 @@ def history(connection: Connection, schema: str, project: str) -> list[IndexGene
     Raises:
         ExternalError: The database refuses.
     """
-    asked = f"SELECT {_COLUMNS} FROM mlctl.indexes WHERE schema_name = %s AND project = %s ORDER BY number DESC"
+    return _records(connection, _COLUMNS, (schema, project))
+
+
+def _records(connection: Connection, columns: str, whose: tuple[str, str]) -> list[IndexGeneration]:
+    asked = f"SELECT {columns} FROM mlctl.indexes WHERE schema_name = %s AND project = %s ORDER BY number DESC"
     with views.told(connection):
         if not views.exists(connection, TABLE):
             return []
-        return [_generation(row) for row in connection.execute(asked.encode(), (schema, project))]
+        return [_generation(row) for row in connection.execute(asked.encode(), whose)]
 
 
 def live(connection: Connection, schema: str, project: str) -> IndexGeneration | None:
@@ -127,7 +131,10 @@ def fitting(connection: Connection, schema: str, project: str, stamp: Stamp) -> 
     Raises:
         ExternalError: The database refuses.
     """
-    kept = [one for one in history(connection, schema, project) if one.status in ("live", "old")]
+    # servers ask twice a second, and the neighbours of the sample are long
+    lean = _COLUMNS.replace("about", "about - 'neighbours'")
+    records = _records(connection, lean, (schema, project))
+    kept = [one for one in records if one.status in ("live", "old")]
     same = [one for one in kept if one.stamp == str(stamp) and views.exists(connection, f'mlctl."{one.table}"')]
     return next((one for one in same if one.status == "live"), same[0] if same else None)
 

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from mlctl import config, database
-from mlctl.costs import ledger
 from mlctl.database import generations
 from mlctl.database.scores_table import PublishOrder
 from mlctl.errors import ConfigError, DataError
@@ -22,7 +21,7 @@ from mlctl.findings import Finding
 from mlctl.indexing.ground import HISTORY, Ground, read_ground
 from mlctl.recommend.answering import Answer
 from mlctl.rollout.flag_file import CHAMPION
-from mlctl.scoring.publishing import Published
+from mlctl.scoring.publishing import Published, entered
 from mlctl.serving.batch import Audit
 from mlctl.spec import Project
 from mlctl.stages import Tell
@@ -54,10 +53,7 @@ def publish(places: Places, project: Project, now: datetime, tell: Tell, as_of: 
         ConflictError: Somebody else publishes this project now.
         ExternalError: The database.
     """
-    with ledger.entered(places, "score", now) as line:
-        published = _published(places, project, now, tell, as_of)
-        line.rows, line.predictions = published.rows, 0 if published.already else published.rows
-        return published
+    return entered(places, now, lambda: _published(places, project, now, tell, as_of))
 
 
 def _published(places: Places, project: Project, now: datetime, tell: Tell, as_of: datetime | None) -> Published:

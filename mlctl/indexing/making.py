@@ -27,6 +27,7 @@ from mlctl.index.table import IndexOrder
 from mlctl.index.vectors import Catalogue
 from mlctl.indexing.ground import Ground, read_ground, sampled
 from mlctl.online import Served, Tables
+from mlctl.recommend.answering import Recommender
 from mlctl.spec import Index
 from mlctl.stages import Tell
 from mlctl.times import moment_text
@@ -235,11 +236,18 @@ def _ways(
             retrieval.SIMILAR: lambda most: kept_of_neighbours(recommender, items, best, search, most),
         }
         ways = {name: _way(shares, settings) for name, shares in kept.items()}
-        if not recommender.vectors_are_exact and len(ids) < settings.release_below:
+        if _sooner_by_release(recommender, len(ids), settings):
             ways[retrieval.RECOMMEND]["taken"] = False
         return ways
 
     return measured
+
+
+def _sooner_by_release(recommender: Recommender, items: int, settings: Index) -> bool:
+    """Whether scoring every item takes less than asking the database."""
+    if recommender.vectors_are_exact:
+        return items * recommender.stamp.dimension <= settings.release_numbers
+    return items < settings.release_below
 
 
 def _way(kept: Callable[[int], list[float]], settings: Index) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 from pydantic import Field
@@ -57,6 +58,23 @@ class Interactions:
         had.data[:] = 1.0
         return had
 
+    @cached_property
+    def users_of_items(self) -> Array:
+        """int64 (items,): how many different users had each item."""
+        import numpy as np
+
+        pairs = np.sort(self.user.astype(np.int64) * max(1, self.items) + self.item)
+        first = np.ones(len(pairs), bool)
+        first[1:] = pairs[1:] != pairs[:-1]
+        return np.bincount(pairs[first] % max(1, self.items), minlength=self.items)
+
+    @cached_property
+    def active_users(self) -> int:
+        """How many users had anything."""
+        import numpy as np
+
+        return int((np.bincount(self.user, minlength=self.users) > 0).sum())
+
     def only(self, chosen: Array) -> Interactions:
         """The same users and items with some of the events: a mask or positions."""
         return Interactions(self.user[chosen], self.item[chosen], self.time[chosen], self.users, self.items)
@@ -93,6 +111,8 @@ class Learning:
         parts: The simpler kinds, fitted on the same events, for a kind that mixes them.
         rehearsal: For such a kind, what the weights are learnt by.
         together: How many users had both of two items (`Engine.together`), where an engine counted it; None: count it.
+        known: Bool (items,), the items whose texts may teach; None: all. A text that came with a later item says what
+            was not yet written when the events ended.
     """
 
     events: Interactions
@@ -100,6 +120,14 @@ class Learning:
     parts: Mapping[str, Form] = field(default_factory=dict)
     rehearsal: Rehearsal | None = None
     together: pl.DataFrame | None = None
+    known: Array | None = None
+
+    @property
+    def teaching_texts(self) -> tuple[str, ...]:
+        """The texts that may teach."""
+        if self.known is None:
+            return self.texts
+        return tuple(text for text, known in zip(self.texts, self.known, strict=True) if known)
 
 
 @dataclass(frozen=True)

@@ -145,8 +145,7 @@ def _mixed(
 
     def gains(weights: Mapping[str, float]) -> Array:
         total: Any = sum(weight * among[name] for name, weight in weights.items())
-        # equal scores in the order of the items, as in every list
-        order = np.argsort(-total, axis=1, kind="stable")[:, : rehearsal.k]
+        order = _best(total, rehearsal.k)
         return _gain(np.take_along_axis(relevant, order, axis=1), counts, rehearsal.k)
 
     weights = _best_ascent(sorted(parts), gains)
@@ -158,6 +157,26 @@ def _mixed(
     mixed = {_POPULARITY: 1e-6, **{name: weight * scale[name] for name, weight in weights.items() if weight}}
     most = max(mixed.values())
     return {name: float(f"{weight / most:.6g}") for name, weight in sorted(mixed.items())}, shares
+
+
+def _best(scores: Array, k: int) -> Array:
+    """Of each row the positions of the k largest scores, the largest first; equal ones in order, as in every list.
+
+    >>> import numpy as np
+    >>> _best(np.array([[0.5, 2.0, 0.5, 1.0], [1.0, 1.0, 1.0, 1.0]]), 3).tolist()
+    [[1, 3, 0], [0, 1, 2]]
+    """
+    import numpy as np
+
+    if k >= scores.shape[1]:
+        return np.argsort(-scores, axis=1, kind="stable")
+    near = np.sort(np.argpartition(-scores, k - 1, axis=1)[:, :k], axis=1)
+    values = np.take_along_axis(scores, near, axis=1)
+    found: Array = np.take_along_axis(near, np.argsort(-values, axis=1, kind="stable"), axis=1)
+    # where the last that fits has equals among those that do not fit
+    tied = (scores >= values.min(axis=1, keepdims=True)).sum(axis=1) > k
+    found[tied] = np.argsort(-scores[tied], axis=1, kind="stable")[:, :k]
+    return found
 
 
 def _best_ascent(names: Sequence[str], gains: Any) -> dict[str, float]:

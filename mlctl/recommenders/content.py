@@ -59,7 +59,7 @@ def fit(options: Options, learning: Learning) -> Fitted:
     """
     encoder: Encoder
     if options.embedding is None:
-        encoder = _lsa(options, learning.texts)
+        encoder = _lsa(options, learning.teaching_texts)
         told: dict[str, Any] = {"terms": len(encoder.names), "dimension": encoder.dimension}
     else:
         encoder = _own(options.embedding, learning.texts)

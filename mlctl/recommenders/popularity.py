@@ -62,10 +62,8 @@ def _since(events: Interactions, window: str | None) -> Array:
 
 
 def _users_of_items(events: Interactions, chosen: Array) -> Array:
-    import numpy as np
-
-    pairs = np.unique(events.user[chosen].astype(np.int64) * events.items + events.item[chosen])
-    return np.bincount(pairs % max(1, events.items), minlength=events.items).astype(np.float64)
+    found: Array = events.only(chosen).users_of_items.astype("float64")
+    return found
 
 
 def _foretelling(events: Interactions) -> str | None:

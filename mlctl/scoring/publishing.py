@@ -5,7 +5,7 @@ What readers see is one generation, whole, and changes in one short transaction 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -66,8 +66,13 @@ def publish(places: Places, project: Project, now: datetime, tell: Tell, as_of: 
         ConflictError: Somebody else publishes this project now.
         ExternalError: The database.
     """
+    return entered(places, now, lambda: _published(places, project, now, tell, as_of))
+
+
+def entered(places: Places, now: datetime, publishing: Callable[[], Published]) -> Published:
+    """Publishes, and writes down what it took: the rows, and as predictions those that were not there already."""
     with ledger.entered(places, "score", now) as line:
-        published = _published(places, project, now, tell, as_of)
+        published = publishing()
         line.rows, line.predictions = published.rows, 0 if published.already else published.rows
         return published
 

@@ -54,9 +54,20 @@ class Index(Record):
         description="of fewer items the release itself answers /recommend where parts of its model have no vectors: "
         "that is exact, and sooner done than many candidates are fetched",
     )
+    release_numbers: int = Field(
+        default=1_000_000,
+        ge=0,
+        description="with so many numbers in all vectors (items times dimension) the release itself answers /recommend "
+        "also where vectors are its whole score: multiplying them takes less than asking the database",
+    )
     memory_mb: int = Field(default=1024, ge=64, le=1_000_000, description="most memory of the build, in MiB")
     keep: int = Field(default=2, ge=1, le=100, description="generations of the index that are kept")
-    connections: int = Field(default=4, ge=1, le=100, description="connections of one server to the database")
+    connections: int = Field(
+        default=2,
+        ge=1,
+        le=100,
+        description="connections of one server to the database; more than its cores make each other wait",
+    )
     timeout_ms: int = Field(
         default=100, ge=1, le=60_000, description="after waiting so long for the database, the fallback answers"
     )

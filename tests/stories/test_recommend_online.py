@@ -24,7 +24,7 @@ sources:
   products: {kind: parquet, path: raw/products.parquet, key: [item_id]}
   views: {kind: parquet, path: raw/views.parquet, time: at}
 items: {key: item_id, source: products, text: [title], columns: [aisle, price], k: 5}
-index: {queries: 40, filters: {food: {aisle: food}, cheap: {price: {max: 20}}}}
+index: {release_numbers: 0, queries: 40, filters: {food: {aisle: food}, cheap: {price: {max: 20}}}}
 label: {kind: interactions, source: views}
 split: {kind: time, test_share: 0.25}
 model: {kind: content, dimension: 8, terms: {min_rows: 1, pieces: null}}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -36,6 +38,7 @@ POPULARITY: Final = "popularity"
 WINDOWS: Final = ("36500d", "365d", "90d", "30d", "7d")
 """Windows of popularity that are tried where none is said; the first is for ever."""
 MOST_CASES: Final = 4000
+_LONGEST: Final = ("als", "ease")
 
 
 @dataclass(frozen=True)
@@ -71,17 +74,37 @@ class Ground:
 
     def fits(self, events: Interactions, only: Sequence[str] = ()) -> dict[str, Fitted]:
         """Every kind of the ladder but the blend, or only some of them, learnt from some events."""
-        learning = Learning(events, self.texts, together=self._together(events))
+        # what is to be limited must have been loaded before
+        import scipy.linalg  # noqa: F401
+        from threadpoolctl import threadpool_limits
+
+        learning = Learning(events, self.texts, together=self._together(events), known=self._known(events))
         names = only or [name for name in names_of(self.project) if name != BLEND]
-        return {name: self._of_texts if name == CONTENT else self._fit(name, learning) for name in names}
+        # a kind learns on one thread, so that its sums are always added up in one order; several kinds go on at once.
+        # The limit stands around all of them: whoever set it alone would lift it while another still counts on it
+        with threadpool_limits(limits=1), ThreadPoolExecutor(os.cpu_count()) as threads:
+            begun = {name: threads.submit(self._fitted, name, learning) for name in sorted(names, key=_order_of)}
+            return {name: begun[name].result() for name in names}
+
+    def _fitted(self, name: str, learning: Learning) -> Fitted:
+        learns_nothing = name == CONTENT and self.options(CONTENT).embedding is not None
+        return self._read_once if learns_nothing else self._fit(name, learning)
+
+    def _known(self, events: Interactions) -> Array | None:
+        """Bool (items,): whose texts may teach; None for all, where nothing is held back."""
+        import numpy as np
+
+        if len(events.user) == len(self.events.user):
+            return None
+        return np.bincount(events.item, minlength=events.items) > 0
 
     def _fit(self, name: str, learning: Learning) -> Fitted:
         fitted: Fitted = kinds.load("recommenders", name).fit(self.options(name), learning)
         return fitted
 
     @cached_property
-    def _of_texts(self) -> Fitted:
-        """What texts say hangs on no event, and is learnt once."""
+    def _read_once(self) -> Fitted:
+        """What an encoder of one's own makes of texts hangs on no event."""
         return self._fit(CONTENT, Learning(self.events, self.texts))
 
     def _together(self, events: Interactions) -> pl.DataFrame | None:
@@ -132,6 +155,11 @@ class Ground:
         """Each fitted kind as it would answer: who is cold gets popularity."""
         popularity, states = fits[POPULARITY].form, section_of(self.project).states.begins()
         return {name: alone(name, fitted.form, popularity, states) for name, fitted in fits.items()}
+
+
+def _order_of(name: str) -> tuple[bool, str]:
+    """What takes longest begins first."""
+    return name not in _LONGEST, name
 
 
 def encoder_of(fits: Mapping[str, Fitted]) -> Encoder | None:

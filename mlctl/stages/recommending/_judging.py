@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-_AT_ONCE: Final = 500
+_AT_ONCE: Final = 64
+"""Cases whose scores are held at the same time: few enough for the processor's cache."""
 MIN_USERS: Final = 2
 
 
@@ -56,10 +57,8 @@ def lists_of(items: Array, cases: Cases, taught: Interactions) -> Lists:
     hits = np.zeros(items.shape, bool)
     for row, relevant in enumerate(cases.relevant):
         hits[row] = np.isin(items[row], relevant)
-    pairs = np.unique(taught.user.astype(np.int64) * max(1, taught.items) + taught.item)
-    users_of = np.bincount(pairs % max(1, taught.items), minlength=taught.items)
     relevant = np.asarray([len(came) for came in cases.relevant], dtype=np.int64)
-    return Lists(items, hits, relevant, users_of, len(np.unique(taught.user)))
+    return Lists(items, hits, relevant, taught.users_of_items, taught.active_users)
 
 
 def some_of(lists: Lists, chosen: Array) -> Lists:

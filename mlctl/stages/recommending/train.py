@@ -45,13 +45,14 @@ def train(places: Places, project: Project) -> Report:
     settled(places)
     own = ground(places, project)
     cases = own.rehearsal
-    steps = _climb(own, cases)
+    rehearsed = own.fits(own.before(REHEARSES))
+    steps = _climb(own, rehearsed, cases)
     chosen = project.model.kind if project.model.adopt == "always" else adopted(steps)
     fits = own.fits(own.before(JUDGES))
     rungs: dict[str, Form] = {**own.rungs(fits)}
     told: dict[str, Any] = {name: dict(fitted.told) for name, fitted in fits.items()}
     if project.model.kind == BLEND:
-        blended = _blended(own, own.fits(own.before(REHEARSES)), fits, cases)
+        blended = _blended(own, rehearsed, fits, cases)
         rungs[BLEND], told[BLEND] = blended.form, dict(blended.told)
     for stale in places.model.glob("*"):
         stale.unlink()
@@ -85,12 +86,11 @@ def train(places: Places, project: Project) -> Report:
     return Report("train", line, report, details=(*_ladder_lines(project, steps, chosen), *_weight_lines(told)))
 
 
-def _climb(own: Ground, cases: Cases) -> list[Rung]:
+def _climb(own: Ground, fits: Mapping[str, Fitted], cases: Cases) -> list[Rung]:
     """Every rung, on the users who rehearse; the blend is shown each part of them by weights learnt on the others."""
     import numpy as np
 
     taught = own.before(REHEARSES)
-    fits = own.fits(taught)
     items = {name: shown(own.project, rung, cases) for name, rung in own.rungs(fits).items()}
     if own.project.model.kind == BLEND:
         items[BLEND] = np.zeros_like(items[POPULARITY])
