@@ -41,7 +41,7 @@ SEAMS: Final = (
 class Record(BaseModel):
     """A frozen, fully typed piece of configuration; unknown keys are refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, validate_default=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, validate_default=True, defer_build=True)
 
 
 @cache

@@ -35,16 +35,11 @@ def read_yaml(path: Path) -> tuple[dict[str, Any], dict[str, int]]:
     lines: dict[str, int] = {}
     try:
         text = data.decode("utf-8")
-        depth = 0
-        for event in yaml.parse(text, Loader=yaml.SafeLoader):
-            _refuse(event, path)
-            # PyYAML needs quadratic time for what is nested deeply: it must not come to that
-            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-            if depth > MAX_DEPTH:
-                raise ConfigError.unreadable_yaml(str(path), f"it is nested deeper than {MAX_DEPTH}")
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        if node is None:
-            raise ConfigError.unreadable_yaml(str(path), "it is empty")
+        try:
+            node = _node(text, path, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        except yaml.YAMLError:
+            # libyaml reads ten times as fast, and what is wrong is said better by the reader in Python
+            node = _node(text, path, yaml.SafeLoader)
         value = _value(node, "", lines, path)
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
@@ -74,6 +69,23 @@ def yaml_text(data: Any) -> str:
     return dumped
 
 
+def _node(text: str, path: Path, loader: Any) -> Any:
+    """The tree of a text that uses nothing of what is refused."""
+    import yaml
+
+    depth = 0
+    for event in yaml.parse(text, Loader=loader):
+        _refuse(event, path)
+        # PyYAML needs quadratic time for what is nested deeply: it must not come to that
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > MAX_DEPTH:
+            raise ConfigError.unreadable_yaml(str(path), f"it is nested deeper than {MAX_DEPTH}")
+    node = yaml.compose(text, Loader=loader)
+    if node is None:
+        raise ConfigError.unreadable_yaml(str(path), "it is empty")
+    return node
+
+
 def _refuse(event: Any, path: Path) -> None:
     import yaml
 
@@ -84,7 +96,7 @@ def _refuse(event: Any, path: Path) -> None:
         )
     if getattr(event, "tag", None) is not None:
         raise ConfigError.unreadable_yaml(place, f"the tag {event.tag!r} is not allowed")
-    plain = isinstance(event, yaml.ScalarEvent) and event.implicit[0] and event.style is None
+    plain = isinstance(event, yaml.ScalarEvent) and event.implicit[0] and not event.style
     if plain and _TRAP.fullmatch(event.value):
         why = f"YAML reads {event.value} as something else; quote it for the text, or write the number, true or false"
         raise ConfigError.unreadable_yaml(place, why)

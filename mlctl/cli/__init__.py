@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -75,6 +76,8 @@ def _stop(number: int, _: object) -> NoReturn:
 
 def main() -> None:
     """The door: runs the command and turns every outcome into an exit code."""
+    # what is imported stays: looking it through for garbage again and again takes a tenth of the start
+    gc.set_threshold(50_000, 20, 20)
     # sums split over threads round differently
     os.environ["OPENBLAS_NUM_THREADS"] = "1"
     # threads that spin while they wait take ten times as long where somebody else uses the cores too

@@ -306,6 +306,7 @@ def _hydra(
     """What Hydra composes from presets, the project's own keys and the command line, resolved."""
     from hydra import compose as hydra_compose
     from hydra import initialize_config_dir
+    from hydra.conf import HydraConf
     from hydra.core.config_store import ConfigStore
     from hydra.core.global_hydra import GlobalHydra
     from hydra.errors import HydraException
@@ -313,7 +314,10 @@ def _hydra(
     from omegaconf.errors import OmegaConfBaseException
 
     defaults = [{group: preset} for group, preset in chosen.items() if preset is not None]
-    ConfigStore.instance().store("project", {"defaults": [*defaults, "_self_"], **body}, provider=str(places.config))
+    store = ConfigStore.instance()
+    # Hydra's own launchers, sweepers and logging are of no use here, and take as long to compose as all the rest
+    store.store(group="hydra", name="config", node=HydraConf(defaults=[]), provider="mlctl")
+    store.store("project", {"defaults": [*defaults, "_self_"], **body}, provider=str(places.config))
     # an unset key can be set without Hydra's `+`: the typed record decides what exists
     lenient = [change if change[0] in "+~" else f"++{change}" for change in changes]
     folders = _search_path()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -58,10 +59,16 @@ def _section(section: str, value: Any, ranks: bool, faults: list[Fault]) -> Any:
     if section in ONE_KIND:
         return _kind_entry(seam or ONE_KIND[section], section, value, faults)
     try:
-        return TypeAdapter[Any](info.annotation or Any).validate_python(value)
+        return _reader(section).validate_python(value)
     except ValidationError as error:
         faults += _faults_of(error, section, _nested_record(info.annotation) or Record)
         return None
+
+
+@cache
+def _reader(section: str) -> TypeAdapter[Any]:
+    """What validates a section that is made of no kinds: made once, for it takes longer than what it does."""
+    return TypeAdapter(Project.model_fields[section].annotation or Any)
 
 
 def _kind_entries(section: str, seam: str, value: Any, faults: list[Fault]) -> dict[str, Any]:
