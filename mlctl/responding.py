@@ -100,10 +100,10 @@ def _rollback(places: Places, project: Project, note: Note, tell: Tell) -> tuple
         ramp.off(places, note)
         return True, f"the challenger {found.challenger[:12]} answers nobody any more"
     if project.serving.kind == "batch":
-        live = publishing.back(places, project, None, note.at)
-        return True, f"{live.view} shows {live.rows:,} scores of run {live.run_id} again"
+        back = publishing.back(places, project, None, note.at)
+        return not back.already, f"{back.live.view} shows {back.live.rows:,} scores of run {back.live.run_id} again"
     done = releases.back(places, None, note)
-    return True, f"{done.name} ({done.release}) answers again, in place of {done.before}"
+    return not done.already, f"{done.name} ({done.release}) answers again, in place of {done.before}"
 
 
 def _retrain(places: Places, project: Project, note: Note, tell: Tell) -> tuple[bool, str]:

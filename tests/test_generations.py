@@ -15,8 +15,9 @@ import polars as pl
 import pytest
 
 from mlctl.database import open_database
-from mlctl.database.generations import PublishOrder, back, history, live, publish
-from mlctl.errors import ConflictError, DataError, ExternalError, IntegrityError
+from mlctl.database.generations import Generation, PublishOrder, back, history, live, publish
+from mlctl.errors import ConfigError, ConflictError, DataError, ExternalError, IntegrityError
+from mlctl.scoring.publishing import to_show
 from mlctl.spec import Database
 
 if TYPE_CHECKING:
@@ -343,3 +344,21 @@ def test_a_lost_connection_is_an_external_error(connection: Connection, postgres
         connection.execute("SELECT pg_terminate_backend(%s)", (lost.info.backend_pid,))
         with pytest.raises(ExternalError):
             publish(lost, ORDER, scored({"c1": 0.5}))
+
+
+def test_scores_go_back_to_what_readers_saw_before_and_once() -> None:
+    """Runs by number of their publication; what was gone back from is not what was before."""
+
+    def published(*runs: str) -> list[Generation]:
+        told = [
+            Generation(number, "shop", run, "public.shop_scores", f"mlctl.shop_{run}", 1, "rel", AS_OF, NOW, "old")
+            for number, run in enumerate(runs)
+        ]
+        return [replace(told[-1], status="live"), *reversed(told[:-1])]
+
+    assert to_show(published("r1", "r2"), None).run_id == "r1"
+    assert to_show(published("r1", "r2", "r1"), None).number == 2, "it is live: nothing is changed"
+    assert to_show(published("r1", "r2", "r1", "r3"), None).run_id == "r1", "r2 was gone back from"
+    assert to_show(published("r1", "r2", "r1", "r2"), None).run_id == "r1"
+    with pytest.raises(ConfigError, match="rollback"):
+        to_show(published("r1"), None)

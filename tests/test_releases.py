@@ -75,3 +75,30 @@ def test_every_form_of_a_reference_finds_its_release() -> None:
     with pytest.raises(ConfigError) as ambiguous:
         found("shop/0a")
     assert ambiguous.value.why.startswith("it is the beginning of several ids; kept: shop/1, shop/2, shop/3")
+
+
+def test_before_the_first_champion_there_was_none() -> None:
+    claim(SHOP, "aaaa", Facts(), NOTE)
+    rollout.change(SHOP, rollout.read(SHOP), Traffic("aaaa"), NOTE)
+
+    with pytest.raises(ConfigError) as none:
+        releases.back(SHOP, None, NOTE)
+    assert "no champion was before this one; kept: shop/1" in none.value.why
+
+
+def test_going_back_typed_again_goes_back_no_further_but_a_promotion_since_is_taken_back() -> None:
+    """The states of the history are hand-made: aaaa, bbbb, back to aaaa."""
+    back = Note("ann", NOTE.at, "it is worse", {"rolled_back": "bbbb"})
+    for release, note in (("aaaa", NOTE), ("bbbb", NOTE), ("aaaa", back)):
+        claim(SHOP, release, Facts(), NOTE)
+        rollout.change(SHOP, rollout.read(SHOP), Traffic(release), note)
+    rollout.change(SHOP, rollout.read(SHOP), Traffic("aaaa", "bbbb"), NOTE)
+
+    again = releases.back(SHOP, None, NOTE)
+    assert (again.release, again.before, again.already) == ("aaaa", "bbbb", True)
+    assert rollout.read(SHOP).revision == 4
+
+    rollout.change(SHOP, rollout.read(SHOP), Traffic("bbbb"), NOTE)
+    with pytest.raises(IntegrityError, match="aaaa"):  # it would go back to this one, which was never sealed here
+        releases.back(SHOP, None, NOTE)
+    assert rollout.read(SHOP).champion == "bbbb"

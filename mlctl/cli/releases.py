@@ -125,8 +125,9 @@ def _scores_back(places: Places, to: str | None, list_: bool, json: bool) -> Non
     from mlctl.scoring import publishing
 
     if not list_:
-        live = publishing.back(places, config.read_params(places), to, present())
-        console.stage_line("rollback", f"{live.view} shows {live.rows:,} scores of run {live.run_id} again")
+        done = publishing.back(places, config.read_params(places), to, present())
+        live, how = done.live, _already(done.already, to, f"scores {places.name} --to RUN")
+        console.stage_line("rollback", f"{live.view} shows {live.rows:,} scores of run {live.run_id} again{how}")
     runs = publishing.kept(places, config.read_params(places))
     console.json_data([run.record() for run in runs]) if json else shown.runs(runs)
 
@@ -139,7 +140,20 @@ def _release_back(places: Places, to: str | None, list_: bool, why: str, json: b
     if not list_:
         entry = None if to is None else kept.named(places, enter_release(to, json)[1])
         done = kept.back(places, entry, note(why or "rolled back by hand"))
-        console.stage_line("rollback", f"{done.name} ({done.release}) answers again, in place of {done.before}")
+        place = "" if done.before == done.release else f", in place of {done.before}"
+        how = _already(done.already, to, f"{places.name} --to {places.name}/N")
+        console.stage_line("rollback", f"{done.name} ({done.release}) answers again{place}{how}")
         _told_mlflow(places)
     lines = kept.listing(places)
     console.json_data(lines) if json else shown.releases_table({places.name: lines})
+
+
+def _already(already: bool, to: str | None, further: str) -> str:
+    """What is said where nothing was changed: a command that is typed again must not go back once more by itself."""
+    if not already:
+        return ""
+    return (
+        "; it did already"
+        if to
+        else f"; it did already, and nothing is changed: further back by mlctl rollback {further}"
+    )

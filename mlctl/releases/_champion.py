@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,7 +13,7 @@ from mlctl.errors import ConfigError, listed
 from mlctl.release import Release, open_release
 from mlctl.releases._opening import prove
 from mlctl.releases._register import Entry, entries
-from mlctl.rollout import Note, Traffic
+from mlctl.rollout import Note, Rollout, Traffic
 from mlctl.workspace import Places
 
 CHAMPION: Final = "champion"
@@ -22,7 +24,7 @@ _BACK: Final = "rolled_back"
 
 @dataclass(frozen=True)
 class Promoted:
-    """The champion as it is now, who was it before, and whether it was it `already`."""
+    """The champion as it is now, whose place it took, and whether it was it `already`: nothing was changed."""
 
     release: str
     name: str
@@ -87,6 +89,8 @@ def promote(places: Places, entry: Entry, note: Note) -> Promoted:
 def back(places: Places, to: Entry | None, note: Note) -> Promoted:
     """Makes an earlier champion the champion again, after proving that it can answer.
 
+    Without a name it takes back the last promotion, and that once: typed again, as after a kill, it changes nothing.
+
     Args:
         places: The project's paths.
         to: The release to go back to; None: the champion before this one.
@@ -98,7 +102,9 @@ def back(places: Places, to: Entry | None, note: Note) -> Promoted:
         ConflictError: Somebody else changed the rollout meanwhile.
     """
     found, known = rollout.read(places), {entry.release: entry for entry in entries(places)}
-    target = to.release if to is not None else _before(places)
+    history = rollout.verified_history(places)
+    gone_from = _gone_from(history) if to is None else ""
+    target = to.release if to is not None else found.champion if gone_from else _before(history)
     if not target:
         kept = listed([entry.name for entry in known.values()]) or "none"
         raise ConfigError.bad_argument(f"rollback {places.name}", f"no champion was before this one; kept: {kept}")
@@ -107,13 +113,19 @@ def back(places: Places, to: Entry | None, note: Note) -> Promoted:
         prove(*_kept(places, target))
         told = replace(note, evidence={**note.evidence, _BACK: found.champion})
         rollout.change(places, found, Traffic(target), told)
-    return Promoted(target, name, found.champion, target == found.champion)
+    return Promoted(target, name, gone_from or found.champion, target == found.champion)
 
 
-def _before(places: Places) -> str:
+def _gone_from(history: Sequence[Rollout]) -> str:
+    """The release in whose place the champion answers by going back; empty where it was promoted."""
+    came = next((here for here, then in pairwise(reversed(history)) if here.champion != then.champion), None)
+    return "" if came is None or came.note is None else str(came.note.evidence.get(_BACK, ""))
+
+
+def _before(history: Sequence[Rollout]) -> str:
     """The champion before this one: what was gone back from does not count."""
     stack: list[str] = []
-    for state in rollout.verified_history(places):
+    for state in history:
         if state.note is not None and _BACK in state.note.evidence:
             while stack and stack[-1] != state.champion:
                 stack.pop()

@@ -46,6 +46,14 @@ class Published:
     decisions: Mapping[str, int]
 
 
+@dataclass(frozen=True)
+class Back:
+    """The generation that is shown again, and whether it was shown `already`: nothing was changed."""
+
+    live: Generation
+    already: bool
+
+
 def publish(places: Places, project: Project, now: datetime, tell: Tell, as_of: datetime | None = None) -> Published:
     """Scores everybody and publishes: written beside the live scores, audited, then swapped in.
 
@@ -132,13 +140,15 @@ def kept(places: Places, project: Project) -> list[Generation]:
         return _kept(generations.history(connection, where.schema_name, places.name))
 
 
-def back(places: Places, project: Project, to: str | None, now: datetime) -> Generation:
+def back(places: Places, project: Project, to: str | None, now: datetime) -> Back:
     """Shows an earlier generation again, in one short transaction; readers never see none, or two.
+
+    Without a run it takes back the last publication, and that once: typed again, it changes nothing.
 
     Args:
         places: The project's paths.
         project: The project.
-        to: A run id, or its beginning; None: the run that was published before the live one.
+        to: A run id, or its beginning; None: the run that was shown before the live one.
         now: When it is shown.
 
     Raises:
@@ -148,10 +158,10 @@ def back(places: Places, project: Project, to: str | None, now: datetime) -> Gen
     """
     where = config.with_secrets(project.database)
     with database.open_database(where, Path.cwd()) as connection:
-        found = _kept(generations.history(connection, where.schema_name, places.name))
-        chosen = _chosen(places, found, to)
-        order = _order(places, project, now, (chosen.run_id, chosen.release, chosen.as_of))
-        return generations.back(connection, order)
+        history = generations.history(connection, where.schema_name, places.name)
+        target = to_show(history, to)
+        order = _order(places, project, now, (target.run_id, target.release, target.as_of))
+        return Back(generations.back(connection, order), target.status == "live")
 
 
 def _kept(history: list[Generation]) -> list[Generation]:
@@ -165,17 +175,36 @@ def _kept(history: list[Generation]) -> list[Generation]:
     return sorted(newest.values(), key=lambda record: -first[record.run_id])
 
 
-def _chosen(places: Places, found: list[Generation], to: str | None) -> Generation:
+def to_show(history: list[Generation], to: str | None) -> Generation:
+    """The run to go back to; the live one itself where that came by going back.
+
+    Args:
+        history: Every publication, newest first.
+        to: A run id, or its beginning; None: the run that was shown before the live one.
+
+    Raises:
+        ConfigError: There is no such run.
+    """
+    found = _kept(history)
     known = listed([record.run_id for record in found], 10) or "none"
     if to is not None:
         matching = [record for record in found if record.run_id.startswith(to)]
         if len(matching) != 1:
             raise ConfigError.bad_override(f"--to {to}", f"the runs that are kept: {known}")
         return matching[0]
-    live = next((place for place, record in enumerate(found) if record.status == "live"), None)
-    if live is None or live + 1 == len(found):
+    live = next((record for record in found if record.status == "live"), None)
+    if live is not None and live is not found[0]:
+        return live
+    before = None if live is None else _shown_before(history, live)
+    if before is None:
         raise ConfigError.bad_override("rollback", f"no run before the live one is kept; kept: {known}")
-    return found[live + 1]
+    return before
+
+
+def _shown_before(history: list[Generation], live: Generation) -> Generation | None:
+    """The run that readers saw before the live one, if it is kept."""
+    earlier = (record for record in history if record.number < live.number and record.run_id != live.run_id)
+    return next((record for record in earlier if record.status != "dropped"), None)
 
 
 def _order(places: Places, project: Project, now: datetime, run: tuple[str, str, datetime]) -> PublishOrder:
