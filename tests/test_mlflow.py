@@ -37,6 +37,7 @@ class Kept(ThreadingHTTPServer):
         self.aliases: dict[str, str] = {}
         self.experiments: dict[str, str] = {}
         self.runs: dict[str, dict[str, Any]] = {}
+        self.busy = False
 
     def answer(  # noqa: PLR0911, PLR0912 - one path, one answer
         self, method: str, path: str, said: dict[str, Any]
@@ -48,6 +49,10 @@ class Kept(ThreadingHTTPServer):
         elif path == "model-versions/search":
             return 200, {"model_versions": self.versions} if self.versions else {}
         elif path == "model-versions/create":
+            if not urlparse(said["source"]).path.startswith("/"):  # as a server of 3.17 does
+                return 400, {"error_code": "INVALID_PARAMETER_VALUE", "message": "Invalid model version source"}
+            if self.busy:
+                return 503, {"error_code": "TEMPORARILY_UNAVAILABLE", "message": "try again"}
             self.versions.append({**said, "version": str(len(self.versions) + 1)})
             return 200, {"model_version": self.versions[-1]}
         elif path == "registered-models/alias" and method == "POST":
@@ -65,6 +70,13 @@ class Kept(ThreadingHTTPServer):
         elif path == "runs/create":
             self.runs[f"run{len(self.runs)}"] = said
             return 200, {"run": {"info": {"run_id": f"run{len(self.runs) - 1}"}}}
+        elif path == "runs/search":
+            found = [
+                {"info": {"run_id": name}}
+                for name, run in self.runs.items()
+                if any(said["filter"] == f"tags.`{tag['key']}` = '{tag['value']}'" for tag in run["tags"])
+            ]
+            return 200, {"runs": found} if found else {}
         elif path in ("runs/log-batch", "runs/update"):
             self.runs[said["run_id"]] |= said
         else:
@@ -104,6 +116,9 @@ def test_each_release_is_a_run_and_a_version_once_and_the_aliases_follow_the_rol
         claim(SHOP, release, FACTS, NOTE)
     rollout.change(SHOP, rollout.read(SHOP), Traffic("aaaa", "bbbb"), NOTE)
 
+    server.busy = True
+    assert "mlflow was not told (try again)" in releases.tell_mlflow(SHOP)
+    server.busy = False
     assert releases.tell_mlflow(SHOP) == "mlflow has 2 versions more of shop"
     assert releases.tell_mlflow(SHOP) == "mlflow has 0 versions more of shop"
     assert server.aliases == {"champion": "1", "challenger": "2"}

@@ -68,7 +68,8 @@ class _Server:
         told = facts.told(entry.facts)
         run = self._run(entry, told)
         tags = [{"key": _TAG, "value": entry.release}, {"key": "mlctl.number", "value": str(entry.number)}]
-        about = {"name": entry.project, "source": f"mlctl:{entry.name}", "run_id": run, "tags": tags}
+        # a source is an absolute path or address: MLflow refuses another
+        about = {"name": entry.project, "source": f"mlctl:/{entry.name}", "run_id": run, "tags": tags}
         made = self._ask("POST", "model-versions/create", about)["model_version"]
         self._known[entry.project][entry.release] = str(made["version"])
         return True
@@ -100,10 +101,15 @@ class _Server:
         return self._known[name]
 
     def _run(self, entry: Entry, told: facts.Facts) -> str:
+        """The run of a release: the one that an earlier try left, or a new one."""
+        experiment = self._experiment(entry.project)
+        wanted = {"experiment_ids": [experiment], "filter": f"tags.`{_TAG}` = '{entry.release}'", "max_results": 1}
+        if found := self._ask("POST", "runs/search", wanted).get("runs"):
+            return str(found[0]["info"]["run_id"])
         tags = {_TAG: entry.release, "mlctl.dataset": str(told.data.get("version", "")), "mlctl.by": entry.by}
         tags["mlflow.runName"] = entry.name
         tags["mlflow.source.git.commit"] = str((told.made_from.get("git") or {}).get("sha") or "")
-        about = {"experiment_id": self._experiment(entry.project), "start_time": 0, "tags": _pairs(tags)}
+        about = {"experiment_id": experiment, "start_time": 0, "tags": _pairs(tags)}
         run = str(self._ask("POST", "runs/create", about)["run"]["info"]["run_id"])
         metrics = [
             {"key": f"{group}.{metric}", "value": found["value"], "timestamp": 0, "step": 0}
