@@ -6,8 +6,9 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from mlctl.sources._csv_values import Type
 from mlctl.sources._files import FileOptions
+
+Type = Literal["text", "integer", "number", "boolean", "time"]
 
 
 class CsvOptions(FileOptions):

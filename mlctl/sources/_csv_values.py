@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     from mlctl.sources._csv_options import CsvOptions
 
-Type = Literal["text", "integer", "number", "boolean", "time"]
-
 _INTEGER: Final = r"^(?:0|-?[1-9][0-9]{0,18})$"
 _WHOLE: Final = r"^[+-]?[0-9]{1,40}$"
 _NUMBER: Final = r"^[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?$"

@@ -5,23 +5,15 @@
 
 from __future__ import annotations
 
-import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final
-
-from mlctl.errors import ConfigError
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import polars as pl
 
     from mlctl.sources import Window
     from mlctl.sources._sql_options import SqlOptions
-
-_LITERALS: Final = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|--[^\n]*|/\*.*?\*/", re.DOTALL)
-_DSN: Final = re.compile(r"postgres(?:ql)?://|sqlite:///.|(?!.*://)[\w ]*=.")
-_SELECT: Final = re.compile(r"\s*(?:select|with)\b[^;]*\Z", re.IGNORECASE)
 
 
 class Asking(ABC):
@@ -70,15 +62,6 @@ class Asking(ABC):
         return int(self.table(f"SELECT count(*) AS n FROM {self.asked} WHERE {condition}").item())
 
 
-def is_one_select(query: str) -> bool:
-    """Whether a query is one SELECT; what stands in quotes and comments does not matter.
-
-    >>> is_one_select("select ';' as a -- one;"), is_one_select("select 1; drop table a"), is_one_select("delete")
-    (True, False, False)
-    """
-    return _SELECT.match(_LITERALS.sub(" ", query)) is not None
-
-
 def quoted(name: str) -> str:
     """A name as SQL writes it: `a"b` is `"a""b"`."""
     escaped = name.replace('"', '""')
@@ -109,23 +92,3 @@ def whole(arrow: Any) -> Any:
     """
     arrow.validate(full=True)
     return arrow
-
-
-@contextmanager
-def opened(options: SqlOptions, dsn: str) -> Iterator[Asking]:
-    """The transaction of the database that a dsn names; it is ended, and nothing of it stays.
-
-    Raises:
-        ConfigError: The dsn is of another database, or none.
-        DataError: The SQLite file is missing or is none, or the database does not have what is asked.
-        ExternalError: The database does not answer.
-    """
-    if not _DSN.match(dsn):
-        # an empty one would read whatever database the library finds by itself
-        raise ConfigError.unknown_database(f"sources.{options.name}.dsn")
-    from mlctl.sources._sql_postgres import postgres
-    from mlctl.sources._sql_sqlite import sqlite
-
-    opener: Any = sqlite if dsn.startswith("sqlite:") else postgres
-    with opener(options, dsn) as asking:
-        yield asking

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import re
+from typing import Final, Literal
 
 from pydantic import Field, model_validator
 
 from mlctl.sources import SourceOptions
-from mlctl.sources._sql_asking import is_one_select
 from mlctl.spec import holds_password
+
+_LITERALS: Final = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|--[^\n]*|/\*.*?\*/", re.DOTALL)
+_SELECT: Final = re.compile(r"\s*(?:select|with)\b[^;]*\Z", re.IGNORECASE)
 
 
 class SqlOptions(SourceOptions):
@@ -42,3 +45,12 @@ class SqlOptions(SourceOptions):
         if holds_password(self.dsn):
             raise ValueError("`dsn` holds a password; put the whole dsn into the environment, `dsn: ${oc.env:NAME}`")
         return self
+
+
+def is_one_select(query: str) -> bool:
+    """Whether a query is one SELECT; what stands in quotes and comments does not matter.
+
+    >>> is_one_select("select ';' as a -- one;"), is_one_select("select 1; drop table a"), is_one_select("delete")
+    (True, False, False)
+    """
+    return _SELECT.match(_LITERALS.sub(" ", query)) is not None

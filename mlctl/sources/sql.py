@@ -23,7 +23,8 @@ from pydantic import Field
 from mlctl.environment import from_environment
 from mlctl.errors import DataError
 from mlctl.sources import Earlier, Taken, Window
-from mlctl.sources._sql_asking import Asking, opened
+from mlctl.sources._sql_asking import Asking
+from mlctl.sources._sql_opening import opened
 from mlctl.sources._sql_options import SqlOptions
 from mlctl.sources._sql_since import since
 from mlctl.sources._times import in_window

@@ -21,7 +21,7 @@ from pydantic import ValidationError
 from mlctl.database import server_url
 from mlctl.errors import ConfigError, DataError, ExternalError
 from mlctl.sources import Earlier, Taken, Window, sql
-from mlctl.sources._sql_asking import opened
+from mlctl.sources._sql_opening import opened
 from tests.sources import ALL
 
 NOON = datetime(2025, 6, 1, 12, tzinfo=UTC)
