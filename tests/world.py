@@ -6,11 +6,13 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from contextlib import suppress
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 MLCTL = Path(sys.executable).parent / "mlctl"
+PATIENCE_S = 30
 
 PROJECT = """\
 name: shop
@@ -103,6 +105,28 @@ def begin(folder: Path, *arguments: str) -> subprocess.Popen[str]:
         text=True,
         env=surroundings(),
     )
+
+
+def killed_at(folder: Path, step: str, *arguments: str) -> None:
+    """A command that is killed, with all its children, as soon as it says that a step begins.
+
+    Raises:
+        ValueError: It ended before, or something of it still works half a minute later.
+    """
+    run = begin(folder, *arguments)
+    heard = []
+    for line in run.stderr or ():
+        heard.append(line)
+        if line.split()[:1] == [step]:
+            break
+    else:
+        raise ValueError(f"it ended before {step}: {heard}")
+    run.kill()
+    run.communicate()
+    end = time.monotonic() + PATIENCE_S
+    while at_work(folder):
+        if time.monotonic() > end:
+            raise ValueError(f"still at work: {at_work(folder)}")
 
 
 def psql(folder: Path, query: str) -> str:

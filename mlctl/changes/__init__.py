@@ -6,8 +6,8 @@ history, the releases and readers that are touched, and the seconds that the led
 in a file carries the hashes of all that it rests on: applied, it is refused when anything of that has moved.
 """
 
-from mlctl.changes.applying import apply
+from mlctl.changes.applying import Applied, apply
 from mlctl.changes.kinds import KINDS, Change, kind_of
 from mlctl.changes.plans import Planned, ProjectPlan, plan
 
-__all__ = ["KINDS", "Change", "Planned", "ProjectPlan", "apply", "kind_of", "plan"]
+__all__ = ["KINDS", "Applied", "Change", "Planned", "ProjectPlan", "apply", "kind_of", "plan"]

@@ -10,14 +10,18 @@ from statistics import median
 from typing import Any, Final
 
 from mlctl import config, dvc, history, lineage, releases, rollout, snapshot
+from mlctl.changes.backfills import Stale, stale
 from mlctl.changes.kinds import KINDS, Change, changes
 from mlctl.changes.last_run import Stage, composed_then, recorded, stages
-from mlctl.costs import ledger
+from mlctl.costs import ledger, money
+from mlctl.costs.ledger import Entry, Spent
 from mlctl.errors import listed
-from mlctl.files import canonical_json, read_json, sha256_of, sha256_of_file
+from mlctl.files import canonical_json, sha256_of, sha256_of_file
 from mlctl.gates import waivers
+from mlctl.history import backfill
 from mlctl.plan import compile_plan
 from mlctl.quarantine import digest
+from mlctl.spec import Cost
 from mlctl.times import moment_text
 from mlctl.workspace import Places
 
@@ -28,11 +32,12 @@ _RECENT: Final = 20
 
 @dataclass(frozen=True)
 class Step:
-    """A stage or act that must be done: why, and the seconds that it took lately; None where that is not known."""
+    """A stage or act that must be done: why, and the seconds and money that it took lately; None: that is not known."""
 
     name: str
     why: str
     seconds: float | None
+    money: float | None
 
 
 @dataclass(frozen=True)
@@ -44,7 +49,9 @@ class ProjectPlan:
         kinds: The kinds of its changes, from what reaches least to what reaches most.
         changes: Each of them.
         steps: Stages and acts to be done, in their order.
-        partitions: Of the history of features: columns whose blocks no longer hold, and how many partitions those are.
+        partitions: Of the history of features: columns whose blocks no longer hold, how many partitions those are, and
+            the stretches that are computed again.
+        currency: Of the money of the steps.
         touched: Releases, views and servers, a sentence each.
         rests_on: A hash of each thing that the plan rests on, by its name.
     """
@@ -54,6 +61,7 @@ class ProjectPlan:
     changes: tuple[Change, ...]
     steps: tuple[Step, ...]
     partitions: Mapping[str, Any]
+    currency: str
     touched: tuple[str, ...]
     rests_on: Mapping[str, str]
 
@@ -62,9 +70,14 @@ class ProjectPlan:
         """What the steps took lately, as far as it is known."""
         return sum(step.seconds or 0.0 for step in self.steps)
 
+    @property
+    def money(self) -> float:
+        """What the steps cost lately by the prices of `cost:`, as far as it is known."""
+        return sum(step.money or 0.0 for step in self.steps)
+
     def record(self) -> dict[str, Any]:
         """The plan as JSON-ready data."""
-        return {**asdict(self), "seconds": round(self.seconds, 1)}
+        return {**asdict(self), "seconds": round(self.seconds, 1), "money": round(self.money, 6)}
 
 
 @dataclass(frozen=True)
@@ -111,6 +124,11 @@ def rests_on(places: Places) -> dict[str, str]:
     }
 
 
+def made_by_retraining(places: Places) -> tuple[str, ...]:
+    """What of it a retraining writes itself."""
+    return str(dvc.PIPELINE), str(dvc.LOCK), str(snapshot.POINTER), str(places.rollout)
+
+
 class _Plan:
     """One project, held against its last run."""
 
@@ -123,7 +141,7 @@ class _Plan:
         self._now: dict[str, Any] = {**self._project.mapping(), **own, "mlctl": lineage.code()}
         self._given = recorded(places)
         self._as_of = as_of
-        self._took = _seconds(places)
+        self._took = _took(places, self._project.cost)
 
     def made(self) -> ProjectPlan:
         found = changes(composed_then(self._places, self._given), self._now) if self._given else []
@@ -132,13 +150,17 @@ class _Plan:
         data = self._data()
         found += [data] if data is not None else []
         steps = self._steps(data)
+        history = self._stale(any(step.name in ("ingest", "check") for step in steps))
+        if history.stretches:
+            steps.append(self._backfill(history))
         kinds = {change.kind for change in found}
         return ProjectPlan(
             project=self._places.name,
             kinds=tuple(kind for kind in KINDS if kind in kinds),
             changes=tuple(found),
             steps=tuple(steps),
-            partitions=self._partitions(data),
+            partitions=history.record(),
+            currency=self._project.cost.currency,
             touched=tuple(self._touched({step.name for step in steps})),
             rests_on=rests_on(self._places),
         )
@@ -165,14 +187,17 @@ class _Plan:
         moved = {str(self._places.data)} if data is not None else set()
         if data is not None or not self._places.data.is_dir():
             why = f"as of {data.now}" if data is not None else f"{self._places.data} is not here"
-            done.append(Step("ingest", why, self._took.get("ingest")))
+            done.append(self._step("ingest", why))
         for stage in stages(self._places):
             if why := self._why(stage, moved):
                 moved |= set(stage.writes)
-                done.append(Step(stage.name, why, self._took.get(stage.name)))
+                done.append(self._step(stage.name, why))
         if done and any(step.name == "package" for step in done):
-            done += [Step(name, why, self._took.get(name)) for name, why in self._acts()]
+            done += [self._step(name, why) for name, why in self._acts()]
         return done
+
+    def _step(self, name: str, why: str) -> Step:
+        return Step(name, why, *self._took.get(name, (None, None)))
 
     def _why(self, stage: Stage, moved: set[str]) -> str:
         """Why a stage must run again; empty where it need not."""
@@ -192,25 +217,26 @@ class _Plan:
             return [("index", "a new release, and the items of today")]
         return [("score", "readers see what the champion says")] if self._project.serving.kind == "batch" else []
 
-    def _partitions(self, data: Change | None) -> dict[str, Any]:
-        head = self._places.history / "history.json"
-        if not head.is_file():
-            return {"columns": [], "partitions": 0}
-        blocks = [read_json(path) for path in sorted((self._places.history / "blocks").glob("*.json"))]
-        prints = {} if data is not None else self._prints()
-        stale = [{name for name, mark in block["fingerprints"].items() if prints.get(name) != mark} for block in blocks]
-        count = read_json(head)["partitions"] * sum(map(bool, stale))
-        return {"columns": sorted(set().union(*stale)), "partitions": count}
-
-    def _prints(self) -> dict[str, str]:
-        """The fingerprint of each column of now, on the tables of the last run."""
+    def _stale(self, data_moves: bool) -> Stale:
+        """What of the history no longer holds, on the tables of the last run."""
+        if self._project.ranks() or not (self._places.history / "history.json").is_file():
+            return Stale()
         import polars as pl
 
         files = {name: self._places.checked / f"{name}.parquet" for name in self._project.sources}
         if not all(path.is_file() for path in files.values()):
-            return {}
+            return stale(self._places, {}, all_of_it=True)
         schemas = {name: list(pl.read_parquet_schema(path)) for name, path in files.items()}
-        return history.fingerprints(compile_plan(self._project, schemas))
+        prints = history.fingerprints(compile_plan(self._project, schemas))
+        of_now = history.shelf(self._places, backfill.dataset_of(files)) is not None
+        return stale(self._places, prints, data_moves or not of_now)
+
+    def _backfill(self, found: Stale) -> Step:
+        seconds = backfill.expected_s(self._places, found.values())
+        spent = Spent(cpu_s=seconds * backfill.threads(self._project))
+        why = f"{found.partitions} partitions of the history no longer hold"
+        cost = money(self._project.cost, Entry(datetime.min, self._places.name, "backfill", spent))
+        return Step("backfill", why, round(seconds, 1), cost)
 
     def _touched(self, steps: set[str]) -> list[str]:
         state, name = rollout.read(self._places), self._places.name
@@ -231,10 +257,14 @@ class _Plan:
         return told
 
 
-def _seconds(places: Places) -> dict[str, float]:
-    """What each act took lately, by the ledger: the median of its last lines."""
-    took: dict[str, list[float]] = {}
+def _took(places: Places, prices: Cost) -> dict[str, tuple[float, float]]:
+    """What each act took lately, by the ledger: the medians of the seconds and of the money of its last lines."""
+    lines: dict[str, list[Entry]] = {}
     for entry in ledger.read(places):
         if entry.outcome == "done":
-            took.setdefault(entry.act, []).append(entry.spent.wall_s)
-    return {act: round(median(times[-_RECENT:]), 1) for act, times in took.items()}
+            lines.setdefault(entry.act, []).append(entry)
+    return {act: _medians(found[-_RECENT:], prices) for act, found in lines.items()}
+
+
+def _medians(entries: Sequence[Entry], prices: Cost) -> tuple[float, float]:
+    return round(median(one.spent.wall_s for one in entries), 1), median(money(prices, one) for one in entries)

@@ -35,13 +35,15 @@ def backfill(  # noqa: PLR0913  (options of a command line are named)
     """Compute the features of everybody at past moments; resumable, only what is missing."""
     from mlctl import config, console
     from mlctl.console import history as shown
+    from mlctl.costs import ledger
     from mlctl.history import backfill as work
 
     places = enter(project, json)
     composed = config.compose(places, overrides or []).project
     asked = request(start, end, every, feature)
-    with console.partitions("backfill") as advance:
+    with console.partitions("backfill") as advance, ledger.entered(places, "backfill", present()) as line:
         done = work.run(places, composed, asked, advance)
+        line.rows = done.rows
     if out is not None:
         work.export(places, composed, asked, out)
     console.json_data(done.record()) if json else shown.backfilled(done, out)

@@ -100,17 +100,18 @@ def apply(
 ) -> None:
     """Do exactly what a plan says; exit code 5 when anything that it rests on has changed since."""
     from mlctl import changes, console
-    from mlctl.console import retrain as shown
+    from mlctl.console import plan as shown
     from mlctl.workspace import project_named
 
     state["json"] = json
     target = path.resolve()
     enter_workspace()
     by = note(f"applied {target.name}")
-    with console.progress() as tell:
-        done = changes.apply(target, lambda name: project_named(Path.cwd(), name), by, not no_commit, tell)
-    console.json_data(done.record()) if json else shown.retrained(done)
-    exit_with(EXIT_REFUSED if done.refused else 0)
+    with console.progress() as tell, console.partitions("backfill") as advance:
+        hears = (tell, advance)
+        done = changes.apply(target, lambda name: project_named(Path.cwd(), name), by, not no_commit, hears)
+    console.json_data(done.record()) if json else shown.applied(done)
+    exit_with(EXIT_REFUSED if done.retrained.refused else 0)
 
 
 def _today() -> datetime:

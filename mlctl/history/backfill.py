@@ -8,7 +8,7 @@ same bytes. What was computed before and did not change is not computed again.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -154,7 +154,6 @@ def preflight(places: Places, project: Project, request: Request) -> Preflight:
         paths = [work.shelf.path(block.id, part) for block in missing for part in range(partitions)]
         done = sum(path.is_file() for path in paths)
     ledger = _ledger(places)
-    rate = median(entry["values"] / entry["seconds"] for entry in ledger) if ledger else _VALUES_PER_S
     wanted = sum(count * len(block.columns) for count, block in zip(rows, missing, strict=True))
     share_left = 1 - done / (partitions * len(missing)) if missing else 0.0
     errors = [abs(entry["seconds"] / entry["estimated"] - 1) for entry in ledger if entry["estimated"]]
@@ -165,13 +164,29 @@ def preflight(places: Places, project: Project, request: Request) -> Preflight:
         entities=people.height,
         missing=tuple(missing),
         rows=sum(rows),
-        seconds=round(wanted / rate * share_left, 1),
-        memory_mb=_BASE_MB + _threads(project) * _COPIES * 8 * max(cells, default=0) // 1_000_000,
+        seconds=round(expected_s(places, wanted) * share_left, 1),
+        memory_mb=_BASE_MB + threads(project) * _COPIES * 8 * max(cells, default=0) // 1_000_000,
         partitions=partitions,
         done=done,
         measured=bool(ledger),
         error_share=round(median(errors), 2) if errors else None,
     )
+
+
+def expected_s(places: Places, values: int) -> float:
+    """Seconds that so many numbers will take, by what earlier backfills here took."""
+    ledger = _ledger(places)
+    rate = median(entry["values"] / entry["seconds"] for entry in ledger) if ledger else _VALUES_PER_S
+    return values / rate
+
+
+def dataset_of(files: Mapping[str, Path]) -> str:
+    """The name of the data that a history was computed from: of its checked tables.
+
+    Raises:
+        IntegrityError: A table is missing.
+    """
+    return sha256_of(canonical_json({name: sha256_of_file(path) for name, path in files.items()}))[:16]
 
 
 def run(places: Places, project: Project, request: Request, advance: Advance) -> Done:
@@ -271,7 +286,7 @@ def _work(places: Places, project: Project, request: Request) -> _Work:
     plan = compile_plan(project, {name: list(schema) for name, schema in schemas.items()})
     columns = _columns(plan, request.features)
     asked = _asked(places, request, columns)
-    dataset = sha256_of(canonical_json({name: sha256_of_file(path) for name, path in files.items()}))[:16]
+    dataset = dataset_of(files)
     wanted = narrowed(plan, columns)
     return _Work(project, wanted, asked, history.fingerprints(wanted), dataset, files, history.shelf(places, dataset))
 
@@ -325,7 +340,8 @@ def partitions_for(rows: int, entities: int, partition_rows: int) -> int:
     return min(entities or 1, 1 << (wanted - 1).bit_length()) if wanted < _EVEN_BELOW else wanted
 
 
-def _threads(project: Project) -> int:
+def threads(project: Project) -> int:
+    """How many processors a backfill of the project keeps at work on this machine."""
     import os
 
     return getattr(project.engine, "threads", None) or len(os.sched_getaffinity(0))

@@ -143,6 +143,20 @@ def test_nobody_gets_a_failure_of_the_challenger_and_it_is_sent_away(trial: Tria
     assert trial.stands().traffic.mode == "off"
 
 
+def test_a_challenger_that_is_slow_is_sent_away_and_cost_nobody_an_answer(trial: Trial) -> None:
+    trial.challenger(slow=True)
+    trial.ramp("100")
+    with served.serve(trial.folder) as server:
+        server.said("answers 100 %")
+        answers = [server.post("/predict", row) for row in trial.rows(60)]
+        server.said("it needed more than 3 times the champion's seconds")
+    assert {answer["reason"] for answer in answers} == {"model"}
+    stands = trial.stands()
+    assert stands.traffic.mode == "off"
+    assert stands.note is not None
+    assert 2 <= stands.note.evidence["slow"]["bad"] <= 50
+
+
 def test_what_cannot_be_read_or_opened_is_told_and_the_last_good_goes_on(trial: Trial) -> None:
     challenger = trial.challenger(card="once more")
     trial.ramp("100")

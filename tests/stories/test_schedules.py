@@ -114,6 +114,18 @@ def test_the_workflows_run_at_local_time_and_keep_one_comment(shop: Path) -> Non
     assert made[".github/workflows/shop-reproduce.yml"][True]["schedule"] == [{"cron": "41 4 * * 1"}]
 
 
+def test_this_repository_runs_the_workflows_that_a_team_copies(shop: Path) -> None:
+    """The gate and the weekly reproduction are the exported ones, byte by byte; its own is the test of the package."""
+    ours, made = world.ROOT / ".github/workflows", files(shop, "github")
+    reproduce = made[".github/workflows/shop-reproduce.yml"]
+
+    assert (ours / "gate.yml").read_text() == made[".github/workflows/gate.yml"]
+    for project in ("churn", "recommend", "support"):
+        assert (ours / f"{project}-reproduce.yml").read_text() == reproduce.replace("shop", project)
+    steps = yaml.safe_load((ours / "ci.yml").read_text())["jobs"]["test"]["steps"]
+    assert [step["run"] for step in steps if "run" in step] == [".ci/run", ".venv/bin/mlctl validate"]
+
+
 def test_a_run_that_was_missed_is_told_until_it_is_done(workspace: Path) -> None:
     project = workspace / "projects/shop/project.yaml"
     project.write_text(project.read_text() + "schedule: {score: '* * * * *', monitor: '* * * * *', grace: 1h}\n")
