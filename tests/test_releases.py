@@ -75,6 +75,9 @@ def test_every_form_of_a_reference_finds_its_release() -> None:
     with pytest.raises(ConfigError) as ambiguous:
         found("shop/0a")
     assert ambiguous.value.why.startswith("it is the beginning of several ids; kept: shop/1, shop/2, shop/3")
+    with pytest.raises(ConfigError) as absent:
+        found("shop/7")  # a number, and not the release whose id begins with 7
+    assert absent.value.why.startswith("there is no such release")
 
 
 def test_before_the_first_champion_there_was_none() -> None:

@@ -16,6 +16,8 @@ from mlctl.workspace import Places
 _FORM: Final = re.compile(
     r"(?:projects/)?(?P<project>[a-z_][a-z0-9_]*)/?(?:(?<=/)(?P<which>[0-9a-f]+)|@(?P<alias>\w+))?"
 )
+_DIGITS_OF_ID: Final = 8
+"""A word of digits alone that is shorter is a number and no id."""
 ALIASES: Final = ("champion", "challenger")
 
 
@@ -67,7 +69,8 @@ def named(places: Places, reference: Reference) -> Entry | None:
         word, why = f"{places.name}@{reference.alias}", f"{places.name} has no {reference.alias}"
     elif reference.which:
         matching = [entry for entry in known if str(entry.number) == reference.which]
-        matching = matching or [entry for entry in known if entry.release.startswith(reference.which)]
+        if not matching and _may_be_id(reference.which):
+            matching = [entry for entry in known if entry.release.startswith(reference.which)]
         word = f"{places.name}/{reference.which}"
         why = "it is the beginning of several ids" if len(matching) > 1 else "there is no such release"
     else:
@@ -76,6 +79,11 @@ def named(places: Places, reference: Reference) -> Entry | None:
         told = listed([entry.name for entry in known]) or "none"
         raise ConfigError.bad_argument(word, f"{why}; kept: {told}", f"mlctl releases {places.name}")
     return matching[0]
+
+
+def _may_be_id(word: str) -> bool:
+    """Whether a word can begin an id; few digits are a number, lest `churn/9` be the release whose id begins with 9."""
+    return not word.isdecimal() or len(word) >= _DIGITS_OF_ID
 
 
 def folder_of(places: Places, reference: Reference) -> Path:
