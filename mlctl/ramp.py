@@ -164,9 +164,6 @@ def off(places: Places, note: Note) -> Rollout:
 def _tried(places: Places, found: Rollout, challenger: str, note: Note) -> Traffic:
     """The releases with this challenger, off, after it was opened once."""
     again = f"mlctl promote projects/{places.name}"
-    if config.read_params(places).ranks():
-        why = "items are recommended by the champion alone; a challenger of a recommender cannot be tried"
-        raise ConfigError.bad_argument("ramp", why, again)
     if not found.champion:
         why = "nothing was promoted yet, so there is no champion to try a challenger against"
         raise ConfigError.bad_argument("ramp", why, again)

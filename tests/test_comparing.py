@@ -8,10 +8,13 @@ import numpy as np
 import polars as pl
 import pytest
 
+from mlctl.comparing import lists
 from mlctl.comparing.losses import losses
 from mlctl.comparing.sequential import interval, intervals, needed
 from mlctl.comparing.verdict import Match, judged
+from mlctl.config import validation
 from mlctl.rollout import Traffic
+from mlctl.spec import Project
 from tests.tables import IN_TIME, project
 
 T = datetime(2026, 7, 1, tzinfo=UTC)
@@ -159,3 +162,82 @@ def test_a_cohort_in_which_it_is_worse_keeps_the_champion_and_one_that_nobody_me
     )
     found = judged(match, spoilt, NOW)
     assert (found.verdict, found.why.split(":")[0]) == ("keep", "cohort annual")
+
+
+SHOP = {
+    "name": "shop",
+    "entity": {"key": "user_id"},
+    "sources": {"views": {"kind": "parquet", "path": "views.parquet", "time": "at"}},
+    "items": {"key": "item_id"},
+    "label": {"kind": "interactions", "source": "views", "where": "item_id <> 'ad'"},
+    "model": {"kind": "popularity"},
+    "metrics": {"ndcg": {"kind": "ndcg"}},
+    "gate": {},
+    "serving": {"kind": "http"},
+}
+
+
+def lists_compared(users: int, **policy: object) -> tuple[pl.DataFrame, Project]:
+    """Users who, a day after they were shown two lists, had one item: the challenger shows it first, the champion last."""
+    shop, faults = validation.read({**SHOP, "rollout": policy})
+    assert shop is not None, faults
+    names = [f"u{user:03}" for user in range(users)]
+    day = timedelta(days=1)
+    views = pl.DataFrame(
+        {
+            "user_id": [*names, "u000", "u000", "u001"],
+            "item_id": [*["right"] * users, "ad", "before", "late"],
+            "at": [*[T + day] * users, T + day, T - day, T + 7 * day],
+        }
+    )
+    pairs = pl.DataFrame(
+        {
+            "user_id": names,
+            "as_of": [T] * users,
+            "cohorts": [["warm"]] * users,
+            **{f"{who}_failed": [False] * users for who in ("champion", "challenger")},
+            **{f"{who}_seconds": [0.0] * users for who in ("champion", "challenger")},
+            "champion_items": [["a", "before", "right"], *[["a", "late"]] * (users - 1)],
+            "challenger_items": [["right", "a"]] * users,
+        }
+    )
+    return lists.joined(shop, pairs, {"views": views}, NOW), shop
+
+
+def test_a_list_is_judged_by_what_its_user_had_within_the_time_that_counts() -> None:
+    joined, shop = lists_compared(3)
+
+    assert joined["label"].to_list() == [["right"]] * 3
+    assert joined["known_at"].to_list() == [T + timedelta(days=7)] * 3
+    assert losses(shop, joined, "champion").tolist() == [0.0, 1.0, 1.0]
+    assert losses(shop, joined, "challenger").tolist() == [0.0, 0.0, 0.0]
+    # what is still open is no label, and who had nothing has an empty one
+    young, _ = lists_compared(3, within="101d")
+    assert young["label"].to_list() == [None] * 3
+    short, _ = lists_compared(3, within="12h")
+    assert short["label"].to_list() == [[]] * 3
+
+    by_place, shop = lists_compared(3, metric="ndcg")
+    assert losses(shop, by_place, "champion").tolist() == pytest.approx([0.5, 1.0, 1.0])
+    assert losses(shop, by_place, "challenger").tolist() == [0.0, 0.0, 0.0]
+
+
+def test_a_recommender_whose_lists_are_clicked_more_is_promoted() -> None:
+    joined, shop = lists_compared(60)
+
+    found = judged(Match(shop, Traffic("aaa", "bbb")), joined, NOW)
+
+    assert (found.loss, found.labels, found.verdict) == ("missed", 60, "not yet")
+    assert [guard.name for guard in found.guards if guard.holds is None] == ["cohort cold", "cohort warming"]
+    alone = shop.model_copy(update={"cohorts": {"warm": shop.cohorts["warm"]}})
+    assert judged(Match(alone, Traffic("aaa", "bbb")), joined, NOW).verdict == "promote"
+
+
+def test_as_many_lists_of_one_release_count_as_of_the_other_for_who_is_shown_one_can_follow_no_other() -> None:
+    shown = ["challenger", "champion", "champion", None, "challenger", "challenger"]
+    pairs = pl.DataFrame(
+        {"user_id": list("fedcba"), "as_of": [T + timedelta(days=day) for day in range(6)], "shown": shown}
+    )
+
+    assert lists.balanced(pairs)["user_id"].to_list() == ["e", "d", "f", "b"]
+    assert lists.balanced(pairs.filter(pl.col("shown") == "champion")).height == 0

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlctl.judging import curves
-from mlctl.judging.plots import NAMES, plots
+from mlctl.judging.plots import NAMES, plots, plots_of_lists
 
 TRUTH = np.array([1.0, 0.0, 1.0, 0.0])
 SCORE = np.array([0.9, 0.8, 0.6, 0.1])
@@ -180,3 +180,19 @@ def test_a_plot_file_by_hand() -> None:
     assert plots("binary", TRUTH, SCORE, {})["roc.csv"] == (
         "false_positive_share,true_positive_share\n0,0\n0,0.5\n0.5,0.5\n0.5,1\n1,1\n"
     )
+
+
+def test_the_series_of_lists_by_hand() -> None:
+    hits = np.array([[True, False], [False, False], [True, True]])
+
+    found = plots_of_lists(hits, np.array([1, 2, 4]), np.array([0, 7, 7]), 8, {"warm: ease": 1.0})
+
+    assert tuple(found) == NAMES
+    assert all(set(columns) <= set(table(found[name])[0]) for name, columns in DRAWN.items())
+    # one place: 1, 0 and 1/4 of what came; two: 1, 0 and 2/4
+    assert found["pr.csv"] == "recall,precision\n0.416667,0.666667\n0.5,0.5\n"
+    assert found["lift.csv"] == "share_of_rows,gain,lift\n0.125,0.416667,3.333333\n0.25,0.5,2\n"
+    # of the two of whom seven items are known one list hits; of all three, two
+    assert found["coverage.csv"] == "coverage,accuracy,confidence\n0.666667,0.5,7\n1,0.666667,0\n"
+    assert table(found["importance.csv"])[1] == [["warm: ease", "1.000000"]]
+    assert [table(found[name])[1] for name in ("roc.csv", "calibration.csv")] == [[], []]

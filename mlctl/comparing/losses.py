@@ -3,7 +3,8 @@
 brier: the square of the distance (Brier 1950); log_loss: the logarithm of what was thought of what happened, clipped at
 1 %, as a part of the most that is then possible; error: 1 for a wrong decision, 1/2 for one that fell back; worth: what
 `decide.worth` lost against the best outcome, as a part of the largest such loss; a number: the distance, clipped at
-three of its deviations.
+three of its deviations. Of a list of items, missed: 1 where its user had none of them, else 0; ndcg: what it lacks of
+the normalised discounted gain of what the user had.
 """
 
 from __future__ import annotations
@@ -17,13 +18,15 @@ if TYPE_CHECKING:
     import numpy as np
     import polars as pl
 
+OF_LISTS: Final = ("missed", "ndcg")
+"""Losses of lists of items."""
 _CLIP: Final = 0.01
 _DEVIATIONS: Final = 3.0
 
 
 def metric(project: Project) -> str:
     """The loss that is compared: `rollout.metric`, or the task's own."""
-    own = {"binary": "brier", "multiclass": "error", "regression": "distance"}
+    own = {"binary": "brier", "multiclass": "error", "regression": "distance", "ranking": "missed"}
     return project.rollout.metric or own[project.label.task]
 
 
@@ -38,8 +41,10 @@ def losses(project: Project, rows: pl.DataFrame, variant: str, unit: float = 1.0
     """
     import numpy as np
 
-    score, decision = rows[f"{variant}_score"], rows[f"{variant}_decision"]
     chosen = metric(project)
+    if chosen in OF_LISTS:
+        return _of_lists(rows[LABEL], rows[f"{variant}_items"], chosen)
+    score, decision = rows[f"{variant}_score"], rows[f"{variant}_decision"]
     if chosen == "error":
         return _wrong(project, rows[LABEL], decision)
     if chosen == "worth":
@@ -66,6 +71,21 @@ def _wrong(project: Project, truth: pl.Series, decision: pl.Series) -> np.ndarra
         names = [str(label) for label in truth.to_list()]
     told = [0.5 if said == words.fallback else float(said != name) for said, name in zip(decision, names, strict=True)]
     return np.array(told, dtype=np.float64)
+
+
+def _of_lists(had: pl.Series, shown: pl.Series, chosen: str) -> np.ndarray[Any, Any]:
+    """What lists lack; who had nothing tells nothing against a list, and costs both releases the same."""
+    import numpy as np
+
+    lost = np.ones(len(had))
+    for row, (came, items) in enumerate(zip(had.to_list(), shown.to_list(), strict=True)):
+        hits = np.isin(items or [], came)
+        if chosen == "missed":
+            lost[row] = float(not hits.any())
+        elif hits.any():
+            discount = 1.0 / np.log2(np.arange(2, len(hits) + 2))
+            lost[row] = 1.0 - discount[hits].sum() / discount[: len(came)].sum()
+    return lost
 
 
 def _lost_worth(project: Project, truth: pl.Series, decision: pl.Series) -> np.ndarray[Any, Any]:

@@ -18,6 +18,8 @@ MODE: Final = "mode"
 COHORTS: Final = "cohorts"
 FAILED: Final = "failed"
 SECONDS: Final = "seconds"
+ITEMS: Final = "items"
+SHOWN: Final = "shown"
 _VARIANTS: Final = (CHAMPION, CHALLENGER)
 
 
@@ -25,7 +27,8 @@ def read_pairs(places: Places, key: str, traffic: Traffic) -> pl.DataFrame:
     """The first row of every entity that these two releases both answered.
 
     Grain: one row an entity: its key as text, as_of, mode, cohorts (null where nobody knows), and of champion and
-    challenger, such as `champion_score`: score, decision, failed, seconds (0 where nobody measured). Time: `as_of`; of
+    challenger, such as `champion_score`: score, decision, failed, seconds (0 where nobody measured), and of lists the
+    items (null where there is no list), with whose list was `shown`. Time: `as_of`; of
     an answer over HTTP when it was given. Rows without a key have no outcome to be joined, and are left out.
     """
     import polars as pl
@@ -41,13 +44,15 @@ def read_pairs(places: Places, key: str, traffic: Traffic) -> pl.DataFrame:
 def _schema(key: str) -> dict[str, Any]:
     import polars as pl
 
-    schema = {key: pl.String, AS_OF: pl.Datetime("us", "UTC"), MODE: pl.String, COHORTS: pl.List(pl.String)}
+    schema = {key: pl.String, AS_OF: pl.Datetime("us", "UTC"), MODE: pl.String, SHOWN: pl.String}
+    schema[COHORTS] = pl.List(pl.String)
     for variant in _VARIANTS:
         schema |= {
             f"{variant}_score": pl.Float64,
             f"{variant}_decision": pl.String,
             f"{variant}_{FAILED}": pl.Boolean,
             f"{variant}_{SECONDS}": pl.Float64,
+            f"{variant}_{ITEMS}": pl.List(pl.String),
         }
     return schema
 
@@ -61,6 +66,8 @@ def _batch(kept: pl.DataFrame, key: str, traffic: Traffic) -> pl.DataFrame:
         pl.col(ours.columns[0]).cast(pl.String).alias(key),
         *(one.alias(f"{variant}_{FAILED}") for variant, one in zip(_VARIANTS, failed, strict=True)),
         *(pl.lit(0.0).alias(f"{variant}_{SECONDS}") for variant in _VARIANTS),
+        pl.lit(None, pl.String).alias(SHOWN),
+        *(pl.lit(None, pl.List(pl.String)).alias(f"{variant}_{ITEMS}") for variant in _VARIANTS),
     )
 
 
@@ -73,9 +80,10 @@ def _row(line: dict[str, Any], key: str) -> dict[str, Any]:
     from datetime import datetime
 
     row: dict[str, Any] = {key: str(line[key]), AS_OF: datetime.fromisoformat(line["time"]), MODE: line["mode"]}
-    row[COHORTS] = line.get(COHORTS)
+    row |= {COHORTS: line.get(COHORTS), SHOWN: line.get(SHOWN)}
     for variant in _VARIANTS:
         said = line[variant]
         row |= {f"{variant}_score": said["score"], f"{variant}_decision": said["decision"]}
+        row[f"{variant}_{ITEMS}"] = said.get(ITEMS)
         row |= {f"{variant}_{FAILED}": said["reason"] == MODEL_ERROR, f"{variant}_{SECONDS}": line["seconds"][variant]}
     return row

@@ -10,7 +10,8 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from mlctl import config, outcomes, rollout, snapshot
-from mlctl.comparing.losses import losses, metric
+from mlctl.comparing import lists
+from mlctl.comparing.losses import OF_LISTS, losses, metric
 from mlctl.comparing.pairs import COHORTS, FAILED, SECONDS, read_pairs
 from mlctl.comparing.sequential import Interval, interval, needed
 from mlctl.errors import ConfigError, Fault, IntegrityError
@@ -114,11 +115,19 @@ def compare(places: Places) -> Compared:
     if project.rollout.metric == "worth" and project.decide.worth is None:
         fault = Fault("rollout.metric", "worth needs decide.worth, which says what each outcome brings")
         raise ConfigError.of_project(places.name, [fault])
+    if project.rollout.metric is not None and (project.rollout.metric in OF_LISTS) != project.ranks():
+        why = f"{project.rollout.metric} is a loss of {'scores' if project.ranks() else 'lists'}"
+        raise ConfigError.of_project(
+            places.name, [Fault("rollout.metric", why, hint="leave it out for the task's own")]
+        )
     if taken is None:
         raise IntegrityError.missing(str(places.data), f"mlctl run projects/{places.name}")
     _, tables = checked_tables(places, project)
     pairs = read_pairs(places, project.entity.key, traffic)
-    joined = outcomes.joined(project, pairs, tables, taken.as_of)
+    if project.ranks():
+        joined = lists.joined(project, lists.balanced(pairs), tables, taken.as_of)
+    else:
+        joined = outcomes.joined(project, pairs, tables, taken.as_of)
     manifest = read_json(places.releases / traffic.champion / "manifest.json", f"dvc checkout {places.releases}/*.dvc")
     unit = manifest["evaluation"].get("deviation_of_score", 1.0)
     return judged(Match(project, traffic, unit), joined, taken.as_of)

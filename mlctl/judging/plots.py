@@ -54,6 +54,42 @@ def plots(
     return {name: series[name] for name in NAMES}
 
 
+def plots_of_lists(
+    hits: Array, relevant: Array, had: Array, items: int, importance: Mapping[str, float]
+) -> dict[str, str]:
+    """Every series of lists that were shown, as CSV by file name: all of `NAMES`.
+
+    pr.csv and lift.csv have a point for each length k of a list: precision over recall, and recall over the share of
+    the catalogue that is shown. coverage.csv tells how often a list hits something among the users of whom most is
+    known; there, `confidence` is the least number of items that one of them had. A list has no ROC and no calibration:
+    these two hold their header alone.
+
+    Args:
+        hits: bool array (cases, k): whether the item at this place of the list was had then.
+        relevant: int array (cases,): how many items were had then.
+        had: int array (cases,): how many items were had before.
+        items: How many items there are.
+        importance: By part of the model and state, its share.
+    """
+    import numpy as np
+
+    lengths = np.arange(1, hits.shape[1] + 1)
+    found = np.cumsum(hits, axis=1)
+    recall = (found / np.maximum(relevant, 1).reshape(-1, 1)).mean(axis=0)
+    share = lengths / max(1, items)
+    ends = np.flatnonzero(np.diff(np.append(np.sort(-had), 1)))
+    landed: Array = np.asarray(hits.any(axis=1))[np.argsort(-had, kind="stable")]
+    rate = np.cumsum(landed)[ends] / (ends + 1)
+    none = plots("binary", np.zeros(0), np.zeros(0), importance)
+    drawn = {
+        "pr.csv": {"recall": recall, "precision": (found / lengths).mean(axis=0)},
+        "lift.csv": {"share_of_rows": share, "gain": recall, "lift": recall / share},
+        "coverage.csv": {"coverage": (ends + 1) / len(had), "accuracy": rate, "confidence": -np.sort(-had)[ends]},
+    }
+    return {**none, **{name: _csv({column: list(map(float, values)) for column, values in points.items()})
+                       for name, points in drawn.items()}}  # fmt: skip
+
+
 def _pairs(truth: Array, score: Array) -> tuple[Array, Array]:
     """Each row, or each pair of row and class, as a question of yes and no."""
     import numpy as np

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mlctl.online import Store
+from mlctl.rollout.flag_file import CHALLENGER
 from mlctl.server.answers import TIMEOUT, Answerer
 from mlctl.server.batching import Batches
 from mlctl.server.inputs import Inputs
 from mlctl.server.lookups import Filled, Lookups
 from mlctl.server.measures import Measures
 from mlctl.server.prediction_log import PredictionLog
-from mlctl.server.trials import Trials
+from mlctl.server.trials import Trials, opened
 from mlctl.server.variants import Variants
 from mlctl.serving.http import Options
 
@@ -77,6 +79,15 @@ class Answering:
             self.lookups = None
             self._tell(f"the online store lacks features of {answerer.release.id}: mlctl materialize {self.name}")
         self.measures.release(answerer.release.id)
+
+    def open_challenger(self, folder: Path) -> tuple[Answerer, str]:
+        """A challenger, and why it cannot be tried; empty when it can.
+
+        Raises:
+            IntegrityError: It is missing, damaged, or does not answer as sealed.
+        """
+        found = Answerer.open(folder, f"dvc checkout {folder}.dvc", CHALLENGER)
+        return found, opened(found, self.variants.champion)
 
     def fits(self, store: Store) -> bool:
         """Whether a store holds every feature of the release."""

@@ -13,20 +13,20 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
 from mlctl import config, ramp, rollout
 from mlctl.errors import MlctlError
 from mlctl.rollout import Note, Rollout, Traffic
 from mlctl.rollout.detector import Detector
-from mlctl.rollout.flag_file import CHALLENGER
-from mlctl.server.answering import Answering
-from mlctl.server.answers import Answerer
 from mlctl.server.flags import Daemon
-from mlctl.server.trials import opened
 from mlctl.server.variants import Trial
 from mlctl.spec import Guards
 from mlctl.workspace import Places
+
+if TYPE_CHECKING:
+    from mlctl.server.answering import Answering
+    from mlctl.server.recommending import Recommending
 
 _LOOK_S: Final = 0.25
 
@@ -35,13 +35,17 @@ class Following:
     """The rollout file of a project, as one server follows it."""
 
     def __init__(
-        self, answering: Answering, places: Places, now: Callable[[], datetime], tell: Callable[[str], None]
+        self,
+        answering: Answering | Recommending,
+        places: Places,
+        now: Callable[[], datetime],
+        tell: Callable[[str], None],
     ) -> None:
         self._answering, self._places, self._now, self._tell = answering, places, now, tell
         self._stamp: tuple[int, int, int] | None = None
         self._wanted = Rollout()
         self._refused: set[tuple[str, str]] = set()
-        self._known: dict[str, Answerer] = {}
+        self._known: dict[str, Any] = {}
         self._daemon: Daemon | None = None
         self._opening: asyncio.Task[None] | None = None
         self._ending: set[asyncio.Task[None]] = set()
@@ -119,8 +123,7 @@ class Following:
         """Opens a challenger beside what answers; one that cannot be tried leaves everybody to the champion."""
         identity, folder = wanted.challenger, self._places.releases / wanted.challenger
         try:
-            found = await asyncio.to_thread(Answerer.open, folder, f"dvc checkout {folder}.dvc", CHALLENGER)
-            why = await asyncio.to_thread(opened, found, self._answering.variants.champion)
+            found, why = await asyncio.to_thread(self._answering.open_challenger, folder)
         except (MlctlError, OSError, ValueError, KeyError) as error:
             why = " ".join(str(error).split())
         if why:

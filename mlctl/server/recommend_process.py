@@ -19,7 +19,9 @@ from mlctl.errors import ExternalError, MlctlError
 from mlctl.index.retrieval import stamp_of
 from mlctl.recommend.answering import Recommender
 from mlctl.recommend.sealing import open_recommender
+from mlctl.server.answering import Logs
 from mlctl.server.app import App
+from mlctl.server.following import Following
 from mlctl.server.measures import Measures
 from mlctl.server.prediction_log import PredictionLog
 from mlctl.server.process import Served, limits, run
@@ -61,8 +63,10 @@ def serve(served: Served, beside: Beside, now: Callable[[], datetime], tell: Cal
     recommender, gone = opened(served, beside)
     options = limits(recommender.project)
     measures = Measures(served.name, "PROMETHEUS_MULTIPROC_DIR" in os.environ)
-    log = None if options.log == "none" else PredictionLog(served.log, now, measures.lost)
-    recommending = Recommending(served.name, options, log, measures)
+    answers, pairs = (PredictionLog(folder, now, measures.lost) for folder in (served.log, served.trial))
+    logs = Logs() if options.log == "none" else Logs(answers, pairs)
+    recommending = Recommending(served.name, options, logs, measures, tell)
+    recommending.opens = lambda folder: _of_today(folder, beside, f"dvc checkout {folder}.dvc")[0]
     recommending.take(recommender, gone)
     _look_up(recommending, served, tell)
     with ExitStack() as stack:
@@ -77,7 +81,7 @@ def serve(served: Served, beside: Beside, now: Callable[[], datetime], tell: Cal
             recommending.searcher = _searcher(recommending, where, beside.root, tell)
             stack.callback(recommending.searcher.close)
         app = App(recommending, [recommendations.routes(recommending)], tell)
-        run(served, app, lambda: _watch(recommending, served, beside, tell), tell)
+        run(served, app, lambda: _followed(recommending, served, beside, now, tell), tell)
 
 
 def opened(served: Served, beside: Beside) -> tuple[Recommender, frozenset[str]]:
@@ -86,8 +90,13 @@ def opened(served: Served, beside: Beside) -> tuple[Recommender, frozenset[str]]
     Raises:
         IntegrityError: The release or the catalogue is missing, damaged, or does not answer as sealed.
     """
-    recommender = open_recommender(served.release(), served.next_step)
-    later = online.open_store(beside.catalogue, f"mlctl index projects/{served.name}")
+    return _of_today(served.release(), beside, served.next_step)
+
+
+def _of_today(folder: Path, beside: Beside, next_step: str) -> tuple[Recommender, frozenset[str]]:
+    """A release with the items that came since, and those that are gone. Raises: IntegrityError as `opened`."""
+    recommender = open_recommender(folder, next_step)
+    later = online.open_store(beside.catalogue, f"mlctl index projects/{recommender.project.name}")
     if later is None or later.key != recommender.item_key:
         return recommender, frozenset()
     gone = frozenset(recommender.items[recommender.item_key]) - frozenset(later.rows[later.key])
@@ -129,6 +138,20 @@ def _look_up(recommending: Recommending, served: Served, tell: Callable[[str], N
         return
     recommending.look_up(store)
     tell(f"{len(store):,} users are known as of {moment_text(store.as_of)} (generation {store.id})")
+
+
+async def _followed(
+    recommending: Recommending,
+    served: Served,
+    beside: Beside,
+    now: Callable[[], datetime],
+    tell: Callable[[str], None],
+) -> None:
+    """Follows what changes on the disk, and who else is tried."""
+    watched = [_watch(recommending, served, beside, tell)]
+    if served.follows is not None:
+        watched.append(Following(recommending, served.follows, now, tell).follow())
+    await asyncio.gather(*watched)
 
 
 async def _watch(recommending: Recommending, served: Served, beside: Beside, tell: Callable[[str], None]) -> None:

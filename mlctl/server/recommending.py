@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from mlctl.errors import did_you_mean
@@ -13,10 +14,12 @@ from mlctl.index.retrieval import Query
 from mlctl.index.vectors import sql_type
 from mlctl.online import Store
 from mlctl.recommend.answering import SHA, Answer, Recommender
-from mlctl.rollout.flag_file import CHAMPION
+from mlctl.recommend.sealing import open_recommender
+from mlctl.rollout.flag_file import CHALLENGER, CHAMPION
+from mlctl.server.answering import Logs
 from mlctl.server.inputs import Inputs, Refused
 from mlctl.server.measures import Measures
-from mlctl.server.prediction_log import PredictionLog
+from mlctl.server.recommend_trials import ListTrials, Shown, Tried, unlike
 from mlctl.server.searching import Away, Searcher
 from mlctl.serving.http import Options
 from mlctl.spec import Index
@@ -52,10 +55,16 @@ class Recommending:
         draining: Whether the server is about to end.
         searcher: The index.
         settings: How it is searched, as the project says now; None: as it said when it was sealed.
+        trials: What happens around a challenger.
+        opens: Opens a release with the items that came since.
     """
 
-    def __init__(self, name: str, options: Options, log: PredictionLog | None, measures: Measures) -> None:
-        self.name, self.options, self.measures, self._log = name, options, measures, log
+    def __init__(
+        self, name: str, options: Options, logs: Logs, measures: Measures, tell: Callable[[str], None]
+    ) -> None:
+        self.name, self.options, self.measures, self._log = name, options, measures, logs.answers
+        self.trials = self.variants = ListTrials(lambda: self.user_key, logs.pairs, measures, tell)
+        self.opens: Callable[[Path], Recommender] = lambda folder: open_recommender(folder, "")
         self.draining = False
         self.searcher: Searcher | None = None
         self.settings: Index | None = None
@@ -111,6 +120,7 @@ class Recommending:
             gone: Items that it knows and that are no longer to be shown.
         """
         self._recommender = recommender
+        self.trials.take(recommender.id)
         self._passing, self._gone = {}, gone
         self.measures.release(recommender.id)
 
@@ -119,9 +129,19 @@ class Recommending:
         self._store = store
 
     def close(self) -> None:
-        """Ends the log."""
+        """Ends the logs, and what goes on in the background."""
+        self.trials.close()
         if self._log is not None:
             self._log.close()
+
+    def open_challenger(self, folder: Path) -> tuple[Tried, str]:
+        """A challenger, and why it cannot be tried; empty when it can.
+
+        Raises:
+            IntegrityError: It is missing, damaged, or does not answer as sealed.
+        """
+        found = self.opens(folder)
+        return Tried(found), unlike(found, self.recommender)
 
     async def recommend(self, said: Any, identity: str, where: str = "") -> dict[str, Any]:
         """The answer to one request.
@@ -129,8 +149,14 @@ class Recommending:
         Raises:
             Refused: 422: a field is wrong, or names an item that nobody knows.
         """
-        asks = self._read(said, where)
-        answer, by = await self._answered(asks.query)
+        asks, trial, champion = self._read(said, where), self.trials.trial, self.recommender
+        by_challenger = None if trial is None else self.trials.by_challenger(trial, asks.query, asks.user or identity)
+        if trial is not None and by_challenger is not None:
+            answer, by, whose = by_challenger, "release", _whose(trial.challenger.release.id, CHALLENGER)
+        else:
+            (answer, by), whose = await self._answered(asks.query), _whose(champion.id, CHAMPION)
+        if trial is not None:
+            self.trials.beside(trial, champion, Shown(identity, asks.user, asks.query, whose["variant"], answer))
         told: dict[str, Any] = {"id": identity}
         if asks.user is not None:
             told |= {self.user_key: asks.user, "known": asks.known}
@@ -140,7 +166,7 @@ class Recommending:
         ]
         if len(answer.items) < asks.query.k:
             told["short"] = self._short(asks.query, len(answer.items))
-        told |= {"state": answer.state, "model": answer.variant, "reason": answer.reason, "by": by, **self._whose()}
+        told |= {"state": answer.state, "model": answer.variant, "reason": answer.reason, "by": by, **whose}
         self.measures.answers([told])
         self._recommended.labels(answer.state, by).inc()
         self._write([told])
@@ -169,7 +195,7 @@ class Recommending:
         if by == "index" and len(found) < k:
             found, by = recommender.similar(item, k, passing), "release"
         shown = [{"item": one, "score": score} for one, score in found]
-        return {"id": identity, "item": item, "items": shown, "by": by, **self._whose()}
+        return {"id": identity, "item": item, "items": shown, "by": by, **_whose(recommender.id, CHAMPION)}
 
     async def _answered(self, query: Query) -> tuple[Answer, By]:
         recommender = self.recommender
@@ -280,12 +306,13 @@ class Recommending:
         which = "hold the filter" if query.wanted else "exist"
         return f"{query.k} were asked for; {found} items{hidden} {which}"
 
-    def _whose(self) -> Mapping[str, str]:
-        return {"release": self.release, "variant": CHAMPION}
-
     def _write(self, lines: Sequence[Mapping[str, Any]]) -> None:
         if self._log is not None:
             self._log.write(lines)
+
+
+def _whose(release: str, variant: str) -> dict[str, str]:
+    return {"release": release, "variant": variant}
 
 
 def _object(said: Any, known: Sequence[str], where: str) -> Mapping[str, Any]:

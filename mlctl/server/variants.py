@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mlctl.rollout import Traffic, buckets
 from mlctl.rollout.detector import Detector
@@ -30,14 +30,14 @@ class Trial:
     Attributes:
         project: The flag's key.
         traffic: Whom it answers.
-        challenger: The release, opened.
+        challenger: What answers: of rows an `Answerer`, of a recommender the release, opened (`Tried`).
         detector: What is known about it.
         falls: Who answers a key, where a flagd daemon says so; None: the rollout file.
     """
 
     project: str
     traffic: Traffic
-    challenger: Answerer
+    challenger: Any
     detector: Detector
     falls: Callable[[str], str] | None = None
 

@@ -130,6 +130,8 @@ class Project(Record):
 
     def horizon_days(self) -> float:
         """Days until a label is known; 0 for a label that a table tells."""
+        if self.ranks():
+            return duration(self.rollout.within).total_seconds() / 86_400
         return duration(self.label.horizon).total_seconds() / 86_400 if self.label.horizon else 0.0
 
     def mapping(self) -> dict[str, Any]:

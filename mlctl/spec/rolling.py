@@ -73,10 +73,15 @@ class RolloutPolicy(Record):
         description="what mlctl ramp --next does, one after the other: {setWeight: 10}, {pause: {duration: 24h}}",
     )
     guards: Guards = Field(default_factory=Guards, description="what sends it back at once")
-    metric: Literal["brier", "log_loss", "worth", "error"] | None = Field(
+    metric: Literal["brier", "log_loss", "worth", "error", "missed", "ndcg"] | None = Field(
         default=None,
         description="the loss that is compared once labels are known; worth: what decide.worth says; error: whether "
-        "the decision was wrong; default: brier, error for classes, and the absolute error for a number",
+        "the decision was wrong; missed: whether nothing of a list was had; ndcg: what is lacking of a list's NDCG; "
+        "default: brier, error for classes, the absolute error for a number, and missed for lists",
+    )
+    within: Duration = Field(
+        default="7d",
+        description="of a recommender: for so long after an answer what its user had counts as its outcome",
     )
     margin: float = Field(
         default=0.0, ge=0, lt=1, description="how much better the challenger must be, in parts of the loss's range"

@@ -8,7 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mlctl import config
 from mlctl.recommend.sealing import open_recommender
+from mlctl.stages.recommending._champion import champion
+from mlctl.stages.recommending._ground import cases_of, ground
+from mlctl.stages.recommending._judging import shown
+from mlctl.stages.recommending.evaluate import rung_of
+from mlctl.workspace import Places
 from tests import world
 
 GENRES = ("space war", "kitchen love", "river crime", "mountain music")
@@ -85,6 +91,31 @@ def test_the_same_run_again_changes_nothing(films: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "ran  " not in done.stderr
     assert json.loads((films / ".mlctl/films/release/manifest.json").read_text())["id"] == identity
+
+
+def test_the_champions_recipe_is_judged_on_the_same_users_and_not_its_own_tables(
+    films: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert world.mlctl(films, "promote", "films").returncode == 0
+    judged = world.mlctl(films, "evaluate", "films")
+    assert judged.returncode == 0, judged.stderr
+    report = json.loads((films / ".mlctl/films/evaluation/report.json").read_text())
+    monkeypatch.chdir(films)
+    places = Places("films")
+    project = config.read_params(places)
+    own, asked = ground(places, project), cases_of(places, "test")[1]
+    trained = json.loads((places.model / "report.json").read_text())
+    rungs = {name: rung_of(places, trained, name) for name in trained["models"]}
+
+    found = champion(places, own, rungs, "popularity")
+
+    assert report["champion"]["itself"]
+    assert found.rung is not None
+    by_recipe, by_rung = (shown(project, rung, asked) for rung in (found.rung, rungs[report["model"]]))
+    assert by_recipe.tolist() == by_rung.tolist()
+    # the release itself has learnt from those who judge
+    release = open_recommender(places.releases / found.release, "")
+    assert shown(project, release.model, asked).tolist() != by_rung.tolist()
 
 
 def test_a_metric_of_scores_is_no_metric_of_lists(films: Path) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,9 @@ import numpy as np
 import polars as pl
 import pytest
 
+from mlctl.recommend.sealing import contents, open_recommender, seal
+from mlctl.rollout import Traffic, buckets
+from mlctl.server import prediction_log
 from tests import served, world
 
 PROJECT = """\
@@ -229,6 +234,68 @@ def test_new_items_are_served_at_once_and_items_that_are_gone_never(folder: Path
     assert (done["embedded"], done["copied"]) == (1, 59)
     assert "new" in of(answer)
     assert "p000" not in of(answer)
+
+
+def challenger(folder: Path, champion: Path, half_life: float | None = None, parts: tuple[str, ...] = ()) -> str:
+    """Seals the champion with another half-life, or with some of its parts alone, as the last release; gives its id."""
+    own = open_recommender(champion, "")
+    model = own.model
+    lives = {n: replace(form, half_life=half_life) if n == "content" else form for n, form in model.parts.items()}
+    weights = {
+        state: {n: w for n, w in mixed.items() if n in (parts or mixed)} for state, mixed in model.weights.items()
+    }
+    files = contents(
+        own.project, replace(model, parts=lives, weights=weights), own.encoder, own.items, [["p000", "p004"]]
+    )
+    about = {name: own.manifest[name] for name in ("project", "task", "lineage", "evaluation")}
+    return seal(folder / ".mlctl/shop/release", {**files, "card.md": "# another\n"}, about)
+
+
+def test_a_challenger_gets_its_share_of_the_users_and_goes_when_its_lists_are_others(
+    folder: Path, server: served.Server
+) -> None:
+    assert world.mlctl(folder, "promote", "shop").returncode == 0
+    users = [f"u{user:03}" for user in range(90)]
+    released = folder / ".mlctl/shop/release"
+    first = json.loads((released / "manifest.json").read_text())["id"]
+    champion = folder / "projects/shop/releases" / first
+    try:
+        other = challenger(folder, champion, half_life=2.0)
+        assert world.mlctl(folder, "ramp", "shop", "40").returncode == 0
+        server.said(f"{other} answers 40 %")
+        answers = [server.post("/recommend", {"user_id": user}) for user in users]
+        compared = json.loads(world.mlctl(folder, "compare", "shop", "--json").stdout)
+
+        # who recommends otherwise than the champion to everybody is sent away
+        crowd = challenger(folder, champion, parts=("popularity",))
+        assert world.mlctl(folder, "ramp", "shop", "100", "--challenger", "sealed").returncode == 0
+        server.said(f"{crowd} answers 100 %")
+        alike = [server.post("/recommend", {"user_id": user, "k": 1})["variant"] for user in users]
+        server.said("rows far from the champion")
+        assert server.post("/recommend", {"user_id": "u001"})["variant"] == "champion"
+    finally:
+        shutil.rmtree(released)
+        shutil.copytree(champion, released)
+
+    share = Traffic(first, other).at(40)
+    whose = [answer["variant"] for answer in answers]
+    assert whose == [buckets.variant("shop", share, user) for user in users]
+    assert {(answer["variant"], answer["release"]) for answer in answers} == {
+        ("champion", first),
+        ("challenger", other),
+    }
+    assert alike[0] == "challenger"
+    pairs = [
+        line for line in prediction_log.read(folder / ".mlctl/shop/trial") if line["challenger"]["release"] == other
+    ]
+    assert {line["user_id"] for line in pairs} == set(users)
+    shown = {line["user_id"]: line[line_of["variant"]]["items"] for line, line_of in zip(
+        sorted(pairs, key=lambda line: line["user_id"]), answers, strict=True)}  # fmt: skip
+    assert shown == {user: of(answer) for user, answer in zip(users, answers, strict=True)}
+    # nobody knows yet what became of them
+    assert (compared["loss"], compared["labels"]) == ("missed", 0)
+    assert compared["waiting"] == 2 * min(whose.count("champion"), whose.count("challenger"))
+    assert compared["verdict"] == "not yet"
 
 
 def test_a_killed_database_is_answered_for_by_the_release_and_comes_back(folder: Path, server: served.Server) -> None:

@@ -6,20 +6,20 @@ Beside it stands what a split by lot would have said of the same kind: how much 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from mlctl.errors import IntegrityError
 from mlctl.files import read_json, sha256_of_file, write_json, write_text, write_with
-from mlctl.judging.plots import plots
+from mlctl.judging.plots import plots_of_lists
+from mlctl.rankings import Lists
 from mlctl.recommend.answering import CONTENT
 from mlctl.recommend.blends import Blend
-from mlctl.recommend.forms import Factors, Form, Popular, Vectors, Weights
 from mlctl.recommend.sealing import read_blend
-from mlctl.releases import champion_id
+from mlctl.releases import CHAMPION
 from mlctl.spec import Project
 from mlctl.stages import Report
-from mlctl.stages.recommending._cases import JUDGES, cases, parts
+from mlctl.stages.recommending._cases import JUDGES, Cases, cases, parts
+from mlctl.stages.recommending._champion import champion, like
 from mlctl.stages.recommending._ground import POPULARITY, Ground, cases_of, forms_of, ground
 from mlctl.stages.recommending._judging import fulfilling, in_words, judge, judge_some, lists_of, shown
 from mlctl.stages.recommending.freeze import freeze
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 def evaluate(places: Places, project: Project) -> Report:
-    """Writes `report.json`, `lists.parquet` (what each case was shown), the small metrics file and empty plots for DVC.
+    """Writes `report.json`, `lists.parquet` (what each case was shown), the small metrics file and the plots for DVC.
 
     Raises:
         DataError: A cohort's condition cannot be computed.
@@ -44,8 +44,10 @@ def evaluate(places: Places, project: Project) -> Report:
     trained = read_json(places.model / "report.json")
     adopted, taught = trained["adopted"], own.before(JUDGES)
     rungs = {name: rung_of(places, trained, name) for name in trained["models"]}
-    items = {name: shown(project, rung, asked) for name, rung in rungs.items()}
-    lists = {name: lists_of(places_of, asked, taught) for name, places_of in items.items()}
+    before = champion(places, own, rungs, adopted)
+    if before.rung is not None:
+        rungs[CHAMPION] = before.rung
+    lists = {name: lists_of(shown(project, rung, asked), asked, taught) for name, rung in rungs.items()}
     groups = fulfilling(project, table)
     report = {
         "format_version": "1.0",
@@ -64,10 +66,12 @@ def evaluate(places: Places, project: Project) -> Report:
         },
         "slices": {},
         "ladder": trained["ladder"],
-        "champion": {"release": champion_id(places), "not_measured": "a release has learnt from the users who judge"},
+        "champion": {"release": before.release, "not_measured": before.why or None, "itself": before.itself},
         "by_lot": _by_lot(own, rungs[adopted], adopted),
     }
-    _write(places, report, items, own)
+    _write(places, report, lists)
+    for file, text in _drawn(lists[adopted], asked, trained["models"][adopted]["told"]).items():
+        write_text(places.plots / file, text)
     return Report("evaluate", _line(project, report), report, details=_lines(project, report))
 
 
@@ -102,23 +106,16 @@ def _by_lot(own: Ground, rung: Blend, name: str) -> dict[str, Any] | None:
     return judge(own.project, lists, asked.user, name)
 
 
-def like(before: Form | None, fitted: Form) -> Form:
-    """A newly fitted form with the half-life of the one before."""
-    if isinstance(before, Popular | None) or not isinstance(fitted, Vectors | Factors | Weights):
-        return fitted
-    return replace(fitted, half_life=getattr(before, "half_life", None))
-
-
-def _write(places: Places, report: Mapping[str, Any], items: Mapping[str, Array], own: Ground) -> None:
+def _write(places: Places, report: Mapping[str, Any], lists: Mapping[str, Lists]) -> None:
     import polars as pl
 
     write_json(places.evaluation / "report.json", report)
     told = pl.DataFrame(
-        [pl.Series(name, lists, dtype=pl.Array(pl.Int32, lists.shape[1])) for name, lists in items.items()]
+        [pl.Series(name, of.items, dtype=pl.Array(pl.Int32, of.items.shape[1])) for name, of in lists.items()]
     )
     write_with(places.evaluation / "lists.parquet", lambda path: told.write_parquet(path, compression="zstd"))
     models, adopted = report["everybody"]["models"], report["model"]
-    first = next(iter(own.project.metrics))
+    first = next(iter(models[adopted]))
     small = {
         "rows": report["test_set"]["rows"],
         "model": adopted,
@@ -131,11 +128,14 @@ def _write(places: Places, report: Mapping[str, Any], items: Mapping[str, Array]
         "others": {model: found[first]["value"] for model, found in models.items() if model != adopted},
     }
     write_json(places.metrics / "evaluation.json", small)
-    import numpy as np
 
-    # the curves of dvc.yaml are of scores; lists have none, and the files hold their header alone
-    for file, text in plots("binary", np.zeros(0), np.zeros(0), {}).items():
-        write_text(places.plots / file, text)
+
+def _drawn(lists: Lists, asked: Cases, told: Mapping[str, Any]) -> dict[str, str]:
+    """The plots for DVC: of a blend also its parts by state."""
+    shares = {
+        f"{state}: {part}": share for state, mixed in told.get("shares", {}).items() for part, share in mixed.items()
+    }
+    return plots_of_lists(lists.hits, lists.relevant, asked.had, len(lists.users_of), shares)
 
 
 def _lines(project: Project, report: Mapping[str, Any]) -> tuple[str, ...]:

@@ -20,9 +20,10 @@ from mlctl.recommend.sealing import contents, open_recommender, seal
 from mlctl.spec import Project
 from mlctl.stages import Report
 from mlctl.stages.package import digests, made
+from mlctl.stages.recommending._champion import like
 from mlctl.stages.recommending._ground import Ground, cases_of, encoder_of, forms_of, ground, ids_of
 from mlctl.stages.recommending._interactions import TEXT, section_of
-from mlctl.stages.recommending.evaluate import like, rung_of
+from mlctl.stages.recommending.evaluate import rung_of
 from mlctl.workspace import Places
 
 if TYPE_CHECKING:
