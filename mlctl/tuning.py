@@ -86,7 +86,7 @@ def tune(places: Places, project: Project, workers: int, tell: Tell) -> Tuned:
         ExternalError: The database of a shared study.
     """
     if project.ranks():
-        raise ConfigError.no_features("mlctl tune", places.name)
+        raise ConfigError.no_tuning(places.name)
     rows, columns = part(places, "train")
     parts = tuple(splits.parts(project, rows))
     space = _space(project)

@@ -13,12 +13,14 @@ import pytest
 
 from mlctl import gates
 from mlctl.config import validation
-from mlctl.errors import DataError
+from mlctl.errors import ConfigError, DataError
 from mlctl.recommenders import Interactions
 from mlctl.spec import Project
 from mlctl.stages.recommending._cases import JUDGES, REHEARSES, TEACHES, Cases, cases, parts
 from mlctl.stages.recommending._ground import Ground
 from mlctl.stages.recommending._interactions import catalogue, interactions
+from mlctl.tuning import tune
+from mlctl.workspace import Places
 from tests.test_recommender import MAPPING
 
 AS_OF = datetime(2026, 1, 1, tzinfo=UTC)
@@ -244,3 +246,8 @@ def test_what_is_held_back_teaches_content_neither_by_events_nor_by_texts(tmp_pa
 
     assert vectors("red bolt", JUDGES) == vectors("apple apple nut", JUDGES)
     assert vectors("red bolt", JUDGES + 1) != vectors("apple apple nut", JUDGES + 1)
+
+
+def test_what_is_not_searched_names_what_tries_several_options() -> None:
+    with pytest.raises(ConfigError, match=r"mlctl run projects/shop model\.options\.ease\.l2=200,500"):
+        tune(Places("shop"), project(), 1, lambda step, text: None)

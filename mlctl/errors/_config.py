@@ -136,6 +136,13 @@ class ConfigError(MlctlError):
         return cls(f"{command} does not go with {project!r}", where="command line", why=why, next_step=step)
 
     @classmethod
+    def no_tuning(cls, project: str) -> ConfigError:
+        """`mlctl tune`, asked of a project that recommends items."""
+        why = "the options of a recommender are not searched; every training compares its kinds on users who rehearse"
+        step = f"mlctl run projects/{project} model.options.ease.l2=200,500 tries several; go by the lines of train"
+        return cls(f"mlctl tune does not go with {project!r}", where="command line", why=why, next_step=step)
+
+    @classmethod
     def unknown_database(cls, key: str) -> ConfigError:
         """A connection string of a database that cannot be read; it is not shown, it may hold a password."""
         return cls(
