@@ -102,9 +102,8 @@ def add(path: str) -> None:
     Raises:
         ExternalError: DVC refused.
     """
-    done = subprocess.run(
-        [*_command(), "add", "--quiet", path], capture_output=True, text=True, env=_environment(), check=False
-    )
+    _tidy()
+    done = _run(["add", "--quiet", path])
     if done.returncode != 0:
         failure = _failed(f"dvc add {path}", _last_line(done.stderr))
         _remove_half_written()
@@ -118,9 +117,7 @@ def checkout(workspace: Path, pointer: str, cache: Path) -> None:
         ExternalError: The cache does not hold it.
     """
     for arguments in (["cache", "dir", "--local", str(cache)], ["checkout", "--quiet", pointer]):
-        done = subprocess.run(
-            [*_command(), *arguments], cwd=workspace, capture_output=True, text=True, env=_environment(), check=False
-        )
+        done = _run(arguments, workspace)
         if done.returncode != 0:
             raise _failed(f"dvc {' '.join(arguments[:2])}", _last_line(done.stderr))
 
@@ -140,7 +137,7 @@ def reproduce(project: str, downstream_of: str | None, log: Path, hear: Callable
         ExternalError: DVC failed by itself.
     """
     target = ["--downstream", f"{downstream_of}@{project}"] if downstream_of else [f"package@{project}"]
-    _forget_the_dead()
+    _tidy()
     before = _locked()
     seen: list[tuple[str, str, float]] = []
     text: list[str] = []
@@ -173,6 +170,25 @@ def reproduce(project: str, downstream_of: str | None, log: Path, hear: Callable
         raise StoppedError.killed(f"stage {exited['stage']}", -int(exited["code"]))
     said = tuple((match["heading"], match["text"]) for match in _TOLD.finditer(printed))
     return Reproduction(_stage_runs(seen, before, _locked()), int(exited["code"]), exited["stage"], said)
+
+
+def _run(arguments: Sequence[str], workspace: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """DVC as a child that does not outlive this process: what it had half written then, the next one removes."""
+    return subprocess.run(
+        [*_command(), *arguments],
+        cwd=workspace,
+        capture_output=True,
+        text=True,
+        env=_environment(),
+        check=False,
+        preexec_fn=die_with_parent,
+    )
+
+
+def _tidy() -> None:
+    """Takes away what a killed DVC left: its place in the list of who works, and files of its cache by other names."""
+    _forget_the_dead()
+    _remove_half_written()
 
 
 def _failed(command: str, why: str) -> ExternalError:

@@ -103,3 +103,31 @@ def test_a_challenger_under_live_traffic(finished_workspace: Path, tmp_path: Pat
 def stands_in(folder: Path) -> rollout.Rollout:
     """How the rollout stands in a workspace that is not this process's own."""
     return rollout.flag_file.parsed("shop", (folder / "projects/shop/rollout.flagd.json").read_text())
+
+
+def test_a_challenger_that_costs_too_much_is_kept_back_by_the_comparison(
+    finished_workspace: Path, tmp_path: Path
+) -> None:
+    """It is no slower than a single batch may be, by a project that allows that, and dearer than all of them may be."""
+    folder = world.copy_workspace(finished_workspace, tmp_path / "workspace")
+    path = folder / "projects/shop/project.yaml"
+    path.write_text(path.read_text() + "rollout: {guards: {slower: 1000, cost: 2}}\n")
+    assert world.mlctl(folder, "compose", "shop").returncode == 0
+    assert world.mlctl(folder, "promote", "shop").returncode == 0
+    kept = next(path for path in (folder / "projects/shop/releases").iterdir() if path.is_dir())
+    challengers.made(kept, folder / ".mlctl/shop/release", slow=True)
+
+    with served.serve(folder) as server:
+        assert world.mlctl(folder, "ramp", "shop", "--shadow").returncode == 0
+        server.said("answers in the background")
+        with Traffic(server.port, served.rows_of(folder).to_dicts(), unseen=False) as traffic:
+            while len(traffic.answers) < GOOD_REQUESTS // 10:
+                time.sleep(0.05)
+    assert stands_in(folder).traffic.mode == "shadow"
+    done = world.mlctl(folder, "compare", "shop", "--json")
+    told = json.loads(done.stdout)
+    cost = next(guard for guard in told["guards"] if guard["name"] == "cost")
+    print(
+        f"\ncostly: {told['verdict']}: {told['why']}; {[guard for guard in told['guards'] if guard['name'] == 'latency']}"
+    )
+    assert (told["verdict"], cost["holds"]) == ("keep", False)
