@@ -107,8 +107,8 @@ def apply(
     target = path.resolve()
     enter_workspace()
     by = note(f"applied {target.name}")
-    with console.progress() as tell, console.partitions("backfill") as advance:
-        hears = (tell, advance)
+    with console.progress() as tell:
+        hears = (tell, console.by_tenths("backfill", tell))
         done = changes.apply(target, lambda name: project_named(Path.cwd(), name), by, not no_commit, hears)
     console.json_data(done.record()) if json else shown.applied(done)
     exit_with(EXIT_REFUSED if done.retrained.refused else 0)

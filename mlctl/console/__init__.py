@@ -54,7 +54,11 @@ def json_data(record: Any) -> None:
 
 def words(text: str) -> None:
     """Writes a line for people to stderr."""
-    on_stderr().print(printable(text), markup=False)
+    if on_stderr.cache_info().currsize:
+        on_stderr().print(printable(text), markup=False)
+    else:
+        # without anything live to write around: a line needs no library that takes long to import
+        sys.stderr.write(f"{printable(text)}\n")
 
 
 def error(problem: MlctlError, as_json: bool = False) -> None:
@@ -104,21 +108,26 @@ def lines(stage: str, told: Iterable[str]) -> None:
 def partitions(what: str) -> Iterator[Advance]:
     """An `advance` that shows partitions done, rows a second and the time left: live on a terminal, else some lines."""
     console = on_stderr()
+    if not console.is_terminal:
+        yield by_tenths(what, _plain_tell)
+        return
+    with console.status(what) as status:
+        yield lambda done, total, rows, seconds: status.update(
+            f"{what}: {done} of {total} partitions{_pace(done, total, rows, seconds)}"
+        )
+
+
+def by_tenths(what: str, tell: Tell) -> Advance:
+    """An `advance` that says by a `tell` how far it is, whenever another tenth is done."""
     shown = [-1]
 
     def line(done: int, total: int, rows: int, seconds: float) -> None:
         tenth = 10 * done // max(total, 1)
         if tenth != shown[0]:
             shown[0] = tenth
-            words(f"  {what:<9} {done} of {total} partitions{_pace(done, total, rows, seconds)}")
+            tell(what, f"{done} of {total} partitions{_pace(done, total, rows, seconds)}")
 
-    if not console.is_terminal:
-        yield line
-        return
-    with console.status(what) as status:
-        yield lambda done, total, rows, seconds: status.update(
-            f"{what}: {done} of {total} partitions{_pace(done, total, rows, seconds)}"
-        )
+    return line
 
 
 def _pace(done: int, total: int, rows: int, seconds: float) -> str:
