@@ -134,16 +134,3 @@ def test_a_set_as_flags_and_as_intervals_counts_the_same(late: bool) -> None:
         counted = windows.merge(Distinct(codes), window)
         assert counted.tolist() == np.bitwise_count(windows.merge(flags, window)).tolist()
         assert counted.max() > 2
-
-
-def test_more_entities_than_sixteen_bits_hold_are_kept_apart() -> None:
-    count = 70_000
-    keys = pl.Series([f"{i:06d}" for i in range(count)])
-    table = pl.DataFrame({"k": keys.reverse(), "time": [START] * count, "n": range(count)}).with_columns(
-        pl.col("time").cast(pl.Datetime("us", "UTC"))
-    )
-
-    events = events_of("s", table, Columns("k", "time"), keys)
-
-    assert events.entity.tolist() == list(range(count))
-    assert events.column("n").to_list() == list(range(count))[::-1]

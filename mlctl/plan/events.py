@@ -1,4 +1,4 @@
-"""The events of one source as arrays, sorted by entity and moment: what features read."""
+"""The events of one source as arrays: what features read. Their order means nothing, so nothing is sorted."""
 
 from __future__ import annotations
 
@@ -16,21 +16,19 @@ if TYPE_CHECKING:
 
 ENTITY: Final = "/entity"
 """Column of a table that holds the place of each row's key among the sorted keys."""
-_HALF_CODES: Final = 1 << 16
 _BEGINNING_US: Final = -(2**61)
 
 
 @dataclass
 class Events:
-    """One source's events, sorted by entity and then by moment.
+    """One source's events, in any order.
 
     Attributes:
         source: The source's name, for messages.
         entity: [n_events] entity of each event.
         time: [n_events] event time in microseconds since 1970.
         known: [n_events] moment from which the event was known, or None where that is its event time.
-        table: The columns that features read. Grain: one event, in any order.
-        order: [n_events] where each event stands in `table`.
+        table: The columns that features read. Grain: one event, in the order of the arrays.
     """
 
     source: str
@@ -38,7 +36,6 @@ class Events:
     time: Array
     known: Array | None
     table: pl.DataFrame
-    order: Array
     kept: dict[Any, Any] = field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:
@@ -52,7 +49,7 @@ class Events:
 
     def column(self, name: str) -> pl.Series:
         """[n_events] a column as it is."""
-        return self.table[name].gather(self.order)
+        return self.table[name]
 
     def holds(self, condition: str, key: str) -> Array:
         """[n_events] whether an SQL condition holds; where a value is missing it does not.
@@ -60,7 +57,7 @@ class Events:
         Raises:
             DataError: The condition cannot be computed; `key` names it.
         """
-        return np_array(fulfils(self.table, condition, key))[self.order]
+        return np_array(fulfils(self.table, condition, key))
 
     def number(self, column: str) -> Array:
         """[n_events] a column as float64; NaN where it is missing.
@@ -75,7 +72,7 @@ class Events:
             values = self.table[column]
             if not (values.dtype.is_numeric() or values.dtype in (pl.Boolean, pl.Null)):
                 raise DataError.not_numbers(self.source, column, str(values.dtype))
-            return np_array(values.cast(pl.Float64).fill_null(float("nan")))[self.order]
+            return np_array(values.cast(pl.Float64).fill_null(float("nan")))
 
         return self.once(("number", column), make)  # type: ignore[no-any-return]
 
@@ -102,7 +99,7 @@ class Events:
             there = values.is_not_null()
             if values.dtype.is_float():
                 there &= values.is_not_nan().fill_null(False)
-            return np_array(there)[self.order]
+            return np_array(there)
 
         return self.once(("present", column), make)  # type: ignore[no-any-return]
 
@@ -118,7 +115,7 @@ class Events:
                 codes = values.cast(pl.Enum(values.unique().drop_nulls().sort())).to_physical().cast(pl.Int64)
             else:
                 codes = values.rank("dense").cast(pl.Int64) - 1
-            placed = np_array(codes.fill_null(-1))[self.order]
+            placed = np_array(codes.fill_null(-1))
             return placed, int(placed.max(initial=-1)) + 1
 
         return self.once(("codes", column), make)  # type: ignore[no-any-return]
@@ -142,8 +139,10 @@ class Events:
 
     def only(self, chosen: Array) -> Events:
         """The events of a mask."""
+        import polars as pl
+
         known = None if self.known is None else self.known[chosen]
-        return Events(self.source, self.entity[chosen], self.time[chosen], known, self.table, self.order[chosen])
+        return Events(self.source, self.entity[chosen], self.time[chosen], known, self.table.filter(pl.Series(chosen)))
 
 
 def np_array(values: pl.Series) -> Array:
@@ -190,32 +189,15 @@ def placed_events(source: str, table: pl.DataFrame, columns: Columns, keys: pl.S
         times["/known"] = _microseconds(columns.known).fill_null(times["/time"])
     there = pl.col(ENTITY).is_not_null() & pl.col("/time").is_not_null()
     placed = table.with_columns(**times).filter(there)
-    entity, time = np_array(placed[ENTITY]), np_array(placed["/time"])
-    order = sorted_by_entity(entity, time)
-    known = None if columns.known is None else np_array(placed["/known"])[order]
-    made = Events(source, entity[order], time[order], known, placed.drop(ENTITY, *times), order)
-    twice = np.flatnonzero(np.diff(made.entity) == 0)
-    if columns.time is None and len(twice):
-        why = f"{columns.key} {keys[int(made.entity[twice[0]])]!r} stands in several rows"
+    entity, known = np_array(placed[ENTITY]), None if columns.known is None else np_array(placed["/known"])
+    if columns.time is None and (counts := np.bincount(entity)).max(initial=0) > 1:
+        why = f"{columns.key} {keys[int(counts.argmax())]!r} stands in several rows"
         why += " and the source has no time column to order them"
         raise DataError.bad_expression(f"features of {source}", source, why)
-    return made
+    return Events(source, entity, np_array(placed["/time"]), known, placed.drop(ENTITY, *times))
 
 
 def _microseconds(column: str) -> pl.Expr:
     import polars as pl
 
     return pl.col(column).cast(pl.Datetime("us", "UTC")).to_physical().cast(pl.Int64)
-
-
-def sorted_by_entity(entity: Array, time: Array) -> Array:
-    """The order by entity, then moment, that keeps the order of events of one moment."""
-    import numpy as np
-
-    order = None if (time[1:] >= time[:-1]).all() else np.argsort(time, kind="stable")
-    # 16 bits are sorted by counting, several times as fast as a comparison sort
-    for shift in (0, 16) if entity.max(initial=0) >= _HALF_CODES else (0,):
-        half = ((entity if order is None else entity[order]) >> shift).astype(np.uint16)
-        by_half = np.argsort(half, kind="stable")
-        order = by_half if order is None else order[by_half]
-    return np.asarray(order)
