@@ -39,7 +39,7 @@ def asked(folder: Path) -> list[str]:
         ("plan/compute.py", True),
         ("plan/windows.py", True),
         ("plan/events.py", True),
-        ("history/partition.py", True),
+        ("history/bucket.py", True),
         ("features/count.py", True),
         ("stages/train.py", False),
         ("recommend/sealing.py", False),

@@ -59,7 +59,7 @@ class Stale:
 
     Attributes:
         columns: Columns of which a block is no longer true, also those that the project has no more.
-        partitions: Files of such blocks.
+        partitions: Partitions of such blocks.
         stretches: What is to be computed again, for the columns that the project still has.
     """
 
@@ -141,4 +141,4 @@ def _rows(places: Places, block: str) -> int:
     """The rows of a block, by what its files say of themselves."""
     import pyarrow.parquet as pq
 
-    return sum(pq.read_metadata(path).num_rows for path in places.history.glob(f"part-*/{block}.parquet"))
+    return sum(pq.read_metadata(path).num_rows for path in places.history.glob(f"bucket-*/{block}.parquet"))

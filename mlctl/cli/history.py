@@ -41,7 +41,7 @@ def backfill(  # noqa: PLR0913  (options of a command line are named)
     places = enter(project, json)
     composed = config.compose(places, overrides or []).project
     asked = request(start, end, every, feature)
-    with console.partitions("backfill") as advance, ledger.entered(places, "backfill", present()) as line:
+    with console.buckets("backfill") as advance, ledger.entered(places, "backfill", present()) as line:
         done = work.run(places, composed, asked, advance)
         line.rows = done.rows
     if out is not None:

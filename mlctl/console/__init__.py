@@ -105,15 +105,15 @@ def lines(stage: str, told: Iterable[str]) -> None:
 
 
 @contextmanager
-def partitions(what: str) -> Iterator[Advance]:
-    """An `advance` that shows partitions done, rows a second and the time left: live on a terminal, else some lines."""
+def buckets(what: str) -> Iterator[Advance]:
+    """An `advance` that shows buckets done, rows a second and the time left: live on a terminal, else some lines."""
     console = on_stderr()
     if not console.is_terminal:
         yield by_tenths(what, _plain_tell)
         return
     with console.status(what) as status:
         yield lambda done, total, rows, seconds: status.update(
-            f"{what}: {done} of {total} partitions{_pace(done, total, rows, seconds)}"
+            f"{what}: {done} of {total} buckets{_pace(done, total, rows, seconds)}"
         )
 
 
@@ -125,7 +125,7 @@ def by_tenths(what: str, tell: Tell) -> Advance:
         tenth = 10 * done // max(total, 1)
         if tenth != shown[0]:
             shown[0] = tenth
-            tell(what, f"{done} of {total} partitions{_pace(done, total, rows, seconds)}")
+            tell(what, f"{done} of {total} buckets{_pace(done, total, rows, seconds)}")
 
     return line
 

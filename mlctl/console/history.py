@@ -17,7 +17,7 @@ def backfilled(done: Done, out: str | None) -> None:
     if not done.blocks:
         console.words(f"  backfill  everything asked is there already, in {done.folder}")
     else:
-        again = f", {done.resumed} of {done.partitions} partitions were there" if done.resumed else ""
+        again = f", {done.resumed} of {done.buckets} buckets were there" if done.resumed else ""
         pace = f" ({done.rows / done.seconds:,.0f} a second)" if done.seconds else ""
         console.words(
             f"  backfill  {done.rows:,} rows x {len(done.columns)} columns in {done.seconds:.1f} s{pace}{again}"
@@ -38,7 +38,7 @@ def preflight(found: Preflight) -> None:
     if found.error_share is not None:
         basis += f", which were off by {found.error_share:.0%}"
     there = f", {found.done} of them there already" if found.done else ""
-    lines.append(f"rows      {found.rows:,}, in {found.partitions} partitions a block{there}")
+    lines.append(f"rows      {found.rows:,}, in {found.partitions} partitions ({found.buckets} buckets) a block{there}")
     lines.append(f"seconds   {found.seconds:,.1f} ({basis})")
     lines.append(f"memory    {found.memory_mb:,} MB")
     console.data("\n".join(lines))

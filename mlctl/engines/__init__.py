@@ -1,6 +1,6 @@
 """An engine is a way to run the same feature plan over partitions of entities.
 
-Whatever the engine, one partition is computed by `mlctl.history.partition.compute_partition`, and so its file has the
+Whatever the engine, one bucket is computed by `mlctl.history.bucket.compute_bucket`, and so its file has the
 same bytes. `each` runs any other work over numbered parts, such as scoring them with a release.
 """
 
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from pydantic import Field
 
-from mlctl.history.partition import Job, Receipt
+from mlctl.history.bucket import Job, Receipt
 from mlctl.kinds import Record
 
 if TYPE_CHECKING:
@@ -25,7 +25,9 @@ class EngineOptions(Record):
 
     kind: str = Field(description="the engine: mlctl explain engines")
     partition_rows: int = Field(
-        default=400_000, ge=1, description="rows of a partition, about; fewer rows take less memory and more time"
+        default=800_000,
+        ge=1,
+        description="rows of a partition, about: what is in work at a time; fewer take less memory and more time",
     )
 
 
@@ -42,7 +44,7 @@ class Engine(Protocol):
     EXAMPLE: dict[str, object]
 
     def run(self, options: Any, job: Job, pending: Sequence[int]) -> Iterator[Receipt]:
-        """Computes partitions and writes their files; one receipt as each is done, in any order.
+        """Computes buckets and writes their files; one receipt as each is done, in any order.
 
         Raises:
             DataError: A feature cannot be computed from the data.

@@ -1,4 +1,4 @@
-"""This machine: one thread for each core, one partition at a time in each.
+"""This machine: one thread for each core, one bucket at a time in each, and one partition in all of them together.
 
 Use it as long as a history is made in acceptable time; its memory does not grow with the data. Not where the events do
 not fit the disk of one machine.
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from mlctl.engines import ITEM, TIME, USER, EngineOptions
-from mlctl.history.partition import Job, Receipt, compute_partition
+from mlctl.history.bucket import Job, Receipt, compute_bucket
 from mlctl.history.tiles import make
 
 if TYPE_CHECKING:
@@ -26,14 +26,16 @@ class Options(EngineOptions):
     """Options of the local engine."""
 
     kind: Literal["local"] = Field(default="local", description="local")
-    threads: int | None = Field(default=None, ge=1, le=256, description="partitions at a time; default: the cores")
+    threads: int | None = Field(
+        default=None, ge=1, le=256, description="buckets of a partition, made side by side; default: the cores"
+    )
 
 
 EXAMPLE = {"kind": "local"}
 
 
 def run(options: Options, job: Job, pending: Sequence[int]) -> Iterator[Receipt]:
-    """Computes partitions in threads; a killed command loses those in work, one for each thread.
+    """Computes buckets in threads; a killed command loses those in work, which together are one partition at most.
 
     Raises:
         DataError: A feature cannot be computed from the data.
@@ -42,14 +44,15 @@ def run(options: Options, job: Job, pending: Sequence[int]) -> Iterator[Receipt]
     from concurrent.futures import ThreadPoolExecutor, as_completed
 
     plan = job.plan()
-    tiles = make(plan, job.scans(), Path(job.tiles), job.partitions, job.dataset)[0]
+    tiles = make(plan, job.scans(), Path(job.tiles), job.buckets, job.dataset)[0]
 
-    def one(partition: int) -> Receipt:
-        people = tiles.people(partition)
-        return compute_partition(job, plan, partition, people, tiles.histories(plan, partition, people[:, 0]))
+    def one(bucket: int) -> Receipt:
+        people = tiles.people(bucket)
+        return compute_bucket(job, plan, bucket, people, tiles.histories(plan, bucket, people[:, 0]))
 
-    with ThreadPoolExecutor(options.threads or len(os.sched_getaffinity(0))) as pool:
-        waiting = [pool.submit(one, partition) for partition in pending]
+    most = options.threads or len(os.sched_getaffinity(0))
+    with ThreadPoolExecutor(min(most, job.at_once or most)) as pool:
+        waiting = [pool.submit(one, bucket) for bucket in pending]
         try:
             for done in as_completed(waiting):
                 yield done.result()

@@ -1,4 +1,4 @@
-"""Spark: the same partitions, divided, computed and scored by the workers of a Spark cluster.
+"""Spark: the same buckets, divided, computed and scored by the workers of a Spark cluster.
 
 Use it when the events do not fit one machine, or a cluster is there anyway. The workers write the files themselves, so
 the workspace must lie where all of them see it. Not for small data: starting Spark takes longer than the local engine
@@ -19,7 +19,7 @@ from pydantic import Field
 
 from mlctl.engines import ITEM, TIME, USER, EngineOptions
 from mlctl.errors import ExternalError, MlctlError, Relayed, first_line
-from mlctl.history.partition import Job, Receipt, compute_from_tables
+from mlctl.history.bucket import Job, Receipt, compute_from_tables
 from mlctl.history.tiles import people_of
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 _ERROR: Final = "/error"
 _ARROW: Final = {"string": "string", "double": "float64", "long": "int64"}
-_RECEIPT: Final = "partition int, rows long, seconds double, error string"
+_RECEIPT: Final = "bucket int, rows long, seconds double, error string"
 
 
 class Options(EngineOptions):
@@ -57,17 +57,17 @@ def run(options: Options, job: Job, pending: Sequence[int]) -> Iterator[Receipt]
     spark = _session(options, len(pending))
     try:
         found = _divided(spark, job, columns, places, pending)
-        work = found.groupBy("partition").applyInArrow(_worker(job, columns, places), schema=_RECEIPT)
+        work = found.groupBy("bucket").applyInArrow(_worker(job, columns, places), schema=_RECEIPT)
         left = set(pending)
         for row in work.toLocalIterator():
             if row.error:
                 told = json.loads(row.error)
                 raise Relayed(told["exit_code"], [(heading, text) for heading, text in told["lines"]])
-            left.discard(row.partition)
-            yield Receipt(row.partition, row.rows, row.seconds)
-        for partition in sorted(left):
-            # Spark makes no group of a partition without entities
-            yield _compute(job, partition, job.empty(columns))
+            left.discard(row.bucket)
+            yield Receipt(row.bucket, row.rows, row.seconds)
+        for bucket in sorted(left):
+            # Spark makes no group of a bucket without entities
+            yield _compute(job, bucket, job.empty(columns))
     except MlctlError:
         raise
     except Exception as error:
@@ -179,7 +179,7 @@ def _told(problem: Exception) -> str:
     return json.dumps(problem.record())
 
 
-def _session(options: Options, partitions: int) -> Any:
+def _session(options: Options, buckets: int) -> Any:
     try:
         from pyspark.sql import SparkSession
     except ImportError as error:
@@ -191,7 +191,7 @@ def _session(options: Options, partitions: int) -> Any:
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         "spark.sql.session.timeZone": "UTC",
-        "spark.sql.shuffle.partitions": str(partitions),
+        "spark.sql.shuffle.partitions": str(buckets),
         "spark.sql.adaptive.enabled": "false",
         "spark.log.level": "ERROR",
         "spark.driver.host": "127.0.0.1",
@@ -217,19 +217,19 @@ def _divided(
     places: Mapping[tuple[str, str], str],
     pending: Sequence[int],
 ) -> Any:
-    """All sources in one frame: the partition, the source's name, and its columns under names of their own."""
+    """All sources in one frame: the bucket, the source's name, and its columns under names of their own."""
     from pyspark.sql import functions
 
     key = job.plan().entity.key
     together = None
     for source, names in columns.items():
         table = spark.read.parquet(str(Path(job.tables[source]).resolve()))
-        partition = functions.crc32(functions.col(f"`{key}`").cast("string")) % job.partitions
+        bucket = functions.crc32(functions.col(f"`{key}`").cast("string")) % job.buckets
         chosen = table.select(
-            partition.cast("int").alias("partition"),
+            bucket.cast("int").alias("bucket"),
             functions.lit(source).alias("source"),
             *[functions.col(f"`{name}`").alias(places[source, name]) for name in names],
-        ).where(functions.col("partition").isin(list(pending)))
+        ).where(functions.col("bucket").isin(list(pending)))
         together = chosen if together is None else together.unionByName(chosen, allowMissingColumns=True)
     return together
 
@@ -244,7 +244,7 @@ def _worker(
         import pyarrow as pa
 
         frames: Any = pl.from_arrow(group)
-        partition = int(frames["partition"][0])
+        bucket = int(frames["bucket"][0])
         tables = {
             source: frames.filter(pl.col("source") == source).select(
                 pl.col(places[source, name]).alias(name) for name in names
@@ -252,17 +252,17 @@ def _worker(
             for source, names in columns.items()
         }
         try:
-            receipt, error = _compute(here, partition, tables), None
+            receipt, error = _compute(here, bucket, tables), None
         except Exception as problem:  # noqa: BLE001 - Spark would lose its words on the way
-            receipt, error = Receipt(partition, 0, 0.0), _told(problem)
-        told = {"partition": [partition], "rows": [receipt.rows], "seconds": [receipt.seconds], "error": [error]}
-        kinds = {"partition": pa.int32(), "rows": pa.int64(), "seconds": pa.float64(), "error": pa.string()}
+            receipt, error = Receipt(bucket, 0, 0.0), _told(problem)
+        told = {"bucket": [bucket], "rows": [receipt.rows], "seconds": [receipt.seconds], "error": [error]}
+        kinds = {"bucket": pa.int32(), "rows": pa.int64(), "seconds": pa.float64(), "error": pa.string()}
         return pa.table(told, schema=pa.schema(list(kinds.items())))
 
     return work
 
 
-def _compute(job: Job, partition: int, tables: Mapping[str, pl.DataFrame]) -> Receipt:
+def _compute(job: Job, bucket: int, tables: Mapping[str, pl.DataFrame]) -> Receipt:
     plan = job.plan()
     people = people_of(plan, {source: table.lazy() for source, table in tables.items()}, 1)
-    return compute_from_tables(job, plan, partition, people, tables)
+    return compute_from_tables(job, plan, bucket, people, tables)

@@ -63,6 +63,16 @@ class DataError(MlctlError):
         )
 
     @classmethod
+    def too_wide(cls, source: str, where: str, columns: int, most: int) -> DataError:
+        """A table of more columns than anybody has declared: a wrong delimiter, or a table that lies on its side."""
+        return cls(
+            f"source {source!r} has {columns:,} columns",
+            where=where,
+            why=f"at most {most:,} are read: each of them is looked at, checked and told by its name",
+            next_step="turn a table that lies on its side, correct the delimiter, or keep the columns that are needed",
+        )
+
+    @classmethod
     def missing_column(cls, source: str, column: str, known: Sequence[str], wanted_by: str) -> DataError:
         """A column that the configuration names and the source does not have."""
         why = did_you_mean(column, known) or f"it has: {listed(known)}"

@@ -1,6 +1,6 @@
 """The history of a project: feature columns at evenly spaced moments, in blocks on disk.
 
-A block holds some columns at some moments for everybody; `blocks/ID.json` says which, and `part-NNNN/ID.parquet` are
+A block holds some columns at some moments for everybody; `blocks/ID.json` says which, and `bucket-NNNN/ID.parquet` are
 its rows. The id is a hash of what the columns are computed from and of the moments: a column whose YAML did not change
 keeps its blocks, and one that did asks for new ones. What is asked and not there is *missing*; blocks of one
 stretch of moments stand beside each other row by row.
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 import mlctl
 from mlctl.errors import IntegrityError
 from mlctl.files import canonical_json, read_json, sha256_of, write_json
-from mlctl.history.partition import Block
+from mlctl.history.bucket import Block
 from mlctl.plan import AS_OF, Plan
 from mlctl.workspace import Places
 
@@ -29,7 +29,7 @@ _CODE: Final = (
     "plan/events.py",
     "plan/windows.py",
     "plan/compute.py",
-    "history/partition.py",
+    "history/bucket.py",
 )
 # what a person says about a feature changes no value
 _WORDS: Final = frozenset({"about", "max_age", "when_stale", "windows", "values"})
@@ -59,12 +59,19 @@ class Shelf:
     Attributes:
         folder: Where the history lies.
         partitions: Into how many parts the entities are divided.
+        at_once: How many buckets a partition is: that many are in work at a time.
         blocks: What is there, each with the fingerprints of its columns.
     """
 
     folder: Path
     partitions: int
+    at_once: int
     blocks: tuple[tuple[Block, Mapping[str, str]], ...]
+
+    @property
+    def buckets(self) -> int:
+        """How many files a block is."""
+        return self.partitions * self.at_once
 
     def missing(self, asked: Asked, prints: Mapping[str, str]) -> list[Block]:
         """The blocks that are still to be computed, as few as keep stretches of moments apart or equal."""
@@ -89,7 +96,7 @@ class Shelf:
     def rows(self, asked: Asked, prints: Mapping[str, str]) -> pl.LazyFrame:
         """The asked columns at the asked moments.
 
-        Grain: one row per (entity, as_of), sorted by partition and stretch, then by key and as_of. Time: `as_of`.
+        Grain: one row per (entity, as_of), sorted by bucket and stretch, then by key and as_of. Time: `as_of`.
 
         Raises:
             IntegrityError: Something of it is missing.
@@ -100,18 +107,18 @@ class Shelf:
             raise IntegrityError.missing("a part of the history", "mlctl backfill with the same words")
         end = asked.first_us + asked.count * asked.step_us
         frames = []
-        for partition in range(self.partitions):
+        for bucket in range(self.buckets):
             for stretch in self._stretches(asked, prints):
-                parts = [pl.scan_parquet(self.path(block.id, partition)).select(names) for block, names in stretch]
-                rows = pl.scan_parquet(self.path(stretch[0][0].stretch, partition))
+                parts = [pl.scan_parquet(self.path(block.id, bucket)).select(names) for block, names in stretch]
+                rows = pl.scan_parquet(self.path(stretch[0][0].stretch, bucket))
                 together = pl.concat([rows, *parts], how="horizontal")
                 inside = pl.col(AS_OF).to_physical().is_between(asked.first_us, end, closed="left")
                 frames.append(together.filter(inside))
         return pl.concat(frames).select(pl.nth(0), AS_OF, *asked.columns)
 
-    def path(self, block: str, partition: int) -> Path:
-        """The file of one partition of a block."""
-        return self.folder / f"part-{partition:04d}" / f"{block}.parquet"
+    def path(self, block: str, bucket: int) -> Path:
+        """The file of one bucket of a block."""
+        return self.folder / f"bucket-{bucket:04d}" / f"{block}.parquet"
 
     def _stretches(self, asked: Asked, prints: Mapping[str, str]) -> list[list[tuple[Block, list[str]]]]:
         """For each stretch of moments the blocks that together hold the columns, each column once."""
@@ -148,10 +155,10 @@ def shelf(places: Places, dataset: str) -> Shelf | None:
         told = read_json(path)
         block = Block(told["id"], tuple(told["columns"]), told["first_us"], told["step_us"], told["count"])
         blocks.append((block, told["fingerprints"]))
-    return Shelf(folder, head["partitions"], tuple(blocks))
+    return Shelf(folder, head["partitions"], head["at_once"], tuple(blocks))
 
 
-def begin(places: Places, dataset: str, partitions: int) -> Shelf:
+def begin(places: Places, dataset: str, partitions: int, at_once: int) -> Shelf:
     """The history of a dataset, begun anew where there is none; one of another dataset or code is removed."""
     import shutil
 
@@ -159,13 +166,13 @@ def begin(places: Places, dataset: str, partitions: int) -> Shelf:
     if here is not None:
         return here
     shutil.rmtree(places.history, ignore_errors=True)
-    head = {"format_version": "1.0", "dataset": dataset, "code": _code(), "partitions": partitions}
+    head = {"format_version": "1.1", "dataset": dataset, "code": _code(), "partitions": partitions, "at_once": at_once}
     write_json(places.history / "history.json", head)
-    return Shelf(places.history, partitions, ())
+    return Shelf(places.history, partitions, at_once, ())
 
 
 def finish(places: Places, block: Block, prints: Mapping[str, str]) -> None:
-    """Writes down that every partition of a block is there.
+    """Writes down that every bucket of a block is there.
 
     Raises:
         ExternalError: The disk.

@@ -1,8 +1,9 @@
 """Backfill: the features of everybody at many moments, partition by partition, resumable.
 
-`preflight` says what is missing and what it will cost; `run` computes it with the project's engine. A partition is
-written in one piece, so the same command after a kill goes on with the partitions that are not there, and ends in the
-same bytes. What was computed before and did not change is not computed again.
+`preflight` says what is missing and what it will cost; `run` computes it with the project's engine. What is in work at
+a time is one partition, of which each thread has a bucket, and a bucket is written in one piece. So a kill loses one
+partition at most, and the same command goes on with the buckets that are not there, and ends in the same bytes. What
+was computed before and did not change is not computed again.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from mlctl import history, kinds, snapshot
 from mlctl.errors import ConfigError, DataError, IntegrityError, did_you_mean, listed
 from mlctl.files import canonical_json, lock, read_json, sha256_of, sha256_of_file, write_json, write_with
 from mlctl.history import Asked, Shelf, tiles
-from mlctl.history.partition import Block, Job
+from mlctl.history.bucket import Block, Job
 from mlctl.plan import Plan, compile_plan, narrowed
 from mlctl.spec import Project
 from mlctl.times import duration, moment_text
@@ -29,11 +30,10 @@ if TYPE_CHECKING:
     import polars as pl
 
 Advance = Callable[[int, int, int, float], None]
-"""Hears how many partitions are done, of how many, with how many rows, in how many seconds."""
+"""Hears how many buckets are done, of how many, with how many rows, in how many seconds."""
 
 _MICROSECOND: Final = timedelta(microseconds=1)
 _PARTITIONS_MOST: Final = 4096
-_EVEN_BELOW: Final = 16
 # measured on two cores with the weekly-windows workload; the ledger's own figure takes its place after the first run
 _VALUES_PER_S: Final = 20_000_000.0
 _BASE_MB: Final = 250
@@ -70,8 +70,9 @@ class Preflight:
         rows: Rows to write.
         seconds: Estimated wall time.
         memory_mb: Estimated peak memory.
-        partitions: Into how many parts the entities are divided.
-        done: Partitions of the missing blocks that a stopped run left whole.
+        partitions: Into how many parts the entities are divided; one is in work at a time.
+        buckets: The files of a block; those of a partition are made side by side.
+        done: Buckets of the missing blocks that a stopped run left whole.
         measured: Whether the estimate rests on earlier runs here.
         error_share: How far earlier estimates were off (median), or None.
     """
@@ -84,13 +85,14 @@ class Preflight:
     seconds: float
     memory_mb: int
     partitions: int
+    buckets: int
     done: int
     measured: bool
     error_share: float | None
 
     def record(self) -> dict[str, Any]:
         """The plan as JSON-ready data."""
-        return {"format_version": "1.0", **asdict(self), "missing": [asdict(block) for block in self.missing]}
+        return {"format_version": "1.1", **asdict(self), "missing": [asdict(block) for block in self.missing]}
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,7 @@ class Done:
     folder: str
     blocks: int
     partitions: int
+    buckets: int
     resumed: int
     rows: int
     columns: tuple[str, ...]
@@ -107,7 +110,7 @@ class Done:
 
     def record(self) -> dict[str, Any]:
         """The outcome as JSON-ready data."""
-        return {"format_version": "1.0", **asdict(self)}
+        return {"format_version": "1.1", **asdict(self)}
 
 
 @dataclass(frozen=True)
@@ -128,7 +131,7 @@ class _Work:
         return {name: pl.scan_parquet(path) for name, path in self.files.items()}
 
     def missing(self) -> list[Block]:
-        there = self.shelf or Shelf(Path(), 0, ())
+        there = self.shelf or Shelf(Path(), 0, 0, ())
         return there.missing(self.asked, self.prints)
 
 
@@ -140,24 +143,21 @@ def preflight(places: Places, project: Project, request: Request) -> Preflight:
         DataError: The moments lie beyond the snapshot.
         IntegrityError: The checked tables are missing.
     """
-    work = _work(places, project, request)
+    return _preflight(places, _work(places, project, request))
+
+
+def _preflight(places: Places, work: _Work) -> Preflight:
     people = tiles.people_of(work.plan, work.scans(), 1)
     missing = work.missing()
-    partitions = (
-        work.shelf.partitions
-        if work.shelf
-        else partitions_for(people.height * work.asked.count, people.height, int(project.engine.partition_rows))
-    )
+    shelf = work.shelf or _planned(work.project, people.height * work.asked.count, people.height)
     rows = [_rows(people, block) for block in missing]
-    done = 0
-    if work.shelf:
-        paths = [work.shelf.path(block.id, part) for block in missing for part in range(partitions)]
-        done = sum(path.is_file() for path in paths)
+    paths = [shelf.path(block.id, bucket) for block in missing for bucket in range(shelf.buckets) if work.shelf]
+    done = sum(path.is_file() for path in paths)
     ledger = _ledger(places)
     wanted = sum(count * len(block.columns) for count, block in zip(rows, missing, strict=True))
-    share_left = 1 - done / (partitions * len(missing)) if missing else 0.0
+    share_left = 1 - done / (shelf.buckets * len(missing)) if missing else 0.0
     errors = [abs(entry["seconds"] / entry["estimated"] - 1) for entry in ledger if entry["estimated"]]
-    cells = [count // partitions * (len(block.columns) + 2) for count, block in zip(rows, missing, strict=True)]
+    cells = [count // shelf.partitions * (len(block.columns) + 2) for count, block in zip(rows, missing, strict=True)]
     return Preflight(
         columns=work.asked.columns,
         moments=work.asked.count,
@@ -165,8 +165,9 @@ def preflight(places: Places, project: Project, request: Request) -> Preflight:
         missing=tuple(missing),
         rows=sum(rows),
         seconds=round(expected_s(places, wanted) * share_left, 1),
-        memory_mb=_BASE_MB + threads(project) * _COPIES * 8 * max(cells, default=0) // 1_000_000,
-        partitions=partitions,
+        memory_mb=_BASE_MB + _COPIES * 8 * max(cells, default=0) // 1_000_000,
+        partitions=shelf.partitions,
+        buckets=shelf.buckets,
         done=done,
         measured=bool(ledger),
         error_share=round(median(errors), 2) if errors else None,
@@ -200,9 +201,10 @@ def run(places: Places, project: Project, request: Request, advance: Advance) ->
     """
     began = time.monotonic()
     with lock(places.lock, f"projects/{places.name}"):
-        expected = preflight(places, project, request)
         work = _work(places, project, request)
-        shelf = history.begin(places, work.dataset, expected.partitions)
+        expected = _preflight(places, work)
+        at_once = expected.buckets // expected.partitions
+        shelf = history.begin(places, work.dataset, expected.partitions, at_once)
         rows = values = 0
         for block in expected.missing:
             made = _compute(places, work, shelf, block, advance)
@@ -216,6 +218,7 @@ def run(places: Places, project: Project, request: Request, advance: Advance) ->
         folder=str(places.history),
         blocks=len(expected.missing),
         partitions=expected.partitions * len(expected.missing),
+        buckets=expected.buckets * len(expected.missing),
         resumed=expected.done,
         rows=rows,
         columns=tuple(dict.fromkeys(name for block in expected.missing for name in block.columns)),
@@ -249,7 +252,7 @@ def export(places: Places, project: Project, request: Request, path: str) -> Non
 
 
 def _compute(places: Places, work: _Work, shelf: Shelf, block: Block, advance: Advance) -> int:
-    """Computes the partitions of a block that are not there; rows that were written."""
+    """Computes the buckets of a block that are not there; rows that were written."""
     options: Any = work.project.engine
     engine = kinds.load("engines", options.kind)
     schemas = {name: tuple(scan.collect_schema().names()) for name, scan in work.scans().items()}
@@ -257,19 +260,20 @@ def _compute(places: Places, work: _Work, shelf: Shelf, block: Block, advance: A
         project=work.project.mapping(),
         schemas=schemas,
         block=block,
-        partitions=shelf.partitions,
+        buckets=shelf.buckets,
         folder=str(shelf.folder),
         tables={name: str(path) for name, path in work.files.items()},
         tiles=str(places.state / "tiles"),
         dataset=work.dataset,
+        at_once=shelf.at_once,
     )
-    pending = [part for part in range(shelf.partitions) if not shelf.path(block.id, part).is_file()]
+    pending = [bucket for bucket in range(shelf.buckets) if not shelf.path(block.id, bucket).is_file()]
     began, written = time.monotonic(), 0
-    done = shelf.partitions - len(pending)
-    advance(done, shelf.partitions, 0, 0.0)
+    done = shelf.buckets - len(pending)
+    advance(done, shelf.buckets, 0, 0.0)
     for receipt in engine.run(options, job, pending):
         done, written = done + 1, written + receipt.rows
-        advance(done, shelf.partitions, written, time.monotonic() - began)
+        advance(done, shelf.buckets, written, time.monotonic() - began)
     return written
 
 
@@ -322,22 +326,25 @@ def _rows(people: pl.DataFrame, block: Block) -> int:
     """Rows of a block: one for each entity and moment after the entity became known."""
     import numpy as np
 
-    from mlctl.history.partition import FIRST_US
+    from mlctl.history.bucket import FIRST_US
 
     first = np.sort(people[FIRST_US].to_numpy())
     return int(np.searchsorted(first, block.moments(), side="left").sum())
 
 
 def partitions_for(rows: int, entities: int, partition_rows: int) -> int:
-    """Into how many parts so many rows of so many entities are divided.
+    """Into how many partitions so many rows of so many entities are divided.
 
-    Few parts are a power of two, which two, four or eight cores share evenly: of three, two cores would wait for one.
-
-    >>> partitions_for(1_040_000, 10_000, 400_000), partitions_for(52_000_000, 500_000, 400_000)
-    (4, 130)
+    >>> partitions_for(1_040_000, 10_000, 800_000), partitions_for(52_000_000, 500_000, 800_000)
+    (1, 65)
     """
-    wanted = max(1, min(_PARTITIONS_MOST, entities, round(rows / partition_rows)))
-    return min(entities or 1, 1 << (wanted - 1).bit_length()) if wanted < _EVEN_BELOW else wanted
+    return max(1, min(_PARTITIONS_MOST, entities, round(rows / partition_rows)))
+
+
+def _planned(project: Project, rows: int, entities: int) -> Shelf:
+    """A history that is not begun: each thread of this machine has a bucket of the partition that is in work."""
+    partitions = partitions_for(rows, entities, int(project.engine.partition_rows))
+    return Shelf(Path(), partitions, min(threads(project), max(1, entities)), ())
 
 
 def threads(project: Project) -> int:

@@ -1,6 +1,6 @@
-"""The events of all entities, divided into partitions on disk, with bounded memory.
+"""The events of all entities, divided into buckets on disk, with bounded memory.
 
-A tile is what features need of one source's events of one partition: the entity's place, times, and the columns that
+A tile is what features need of one source's events of one bucket: the entity's place, times, and the columns that
 are read. It is made once for a snapshot, in one streaming pass, and serves every later block: a new window reads tiles
 and not the sources again.
 """
@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from mlctl.errors import DataError
 from mlctl.files import canonical_json, read_json, sha256_of, write_json, write_with
-from mlctl.history.partition import FIRST_US, partitions_of
+from mlctl.history.bucket import FIRST_US, buckets_of
 from mlctl.plan import Plan
 from mlctl.plan.events import ENTITY, Events, placed_events
 
 if TYPE_CHECKING:
     import polars as pl
 
-PARTITION: Final = "/partition"
+BUCKET: Final = "/bucket"
 _MANIFEST: Final = "tiles.json"
 _BEGINNING_US: Final = -(2**61)
 
@@ -33,28 +33,28 @@ class Tiles:
 
     Attributes:
         folder: Where they lie.
-        partitions: How many partitions there are.
+        buckets: How many buckets there are.
         entities: How many entities there are.
     """
 
     folder: Path
-    partitions: int
+    buckets: int
     entities: int
     _people: dict[tuple[object, ...], pl.DataFrame] = field(default_factory=dict, repr=False)
 
-    def people(self, partition: int) -> pl.DataFrame:
-        """A partition's entities. Grain: one entity, sorted by key: the key as text, and `FIRST_US`."""
+    def people(self, bucket: int) -> pl.DataFrame:
+        """A bucket's entities. Grain: one entity, sorted by key: the key as text, and `FIRST_US`."""
         import polars as pl
 
         # two threads may both read it, to the same end; `()` is set last, so whoever finds it finds all
         if () not in self._people:
             everybody = pl.read_parquet(self.folder / "people.parquet").drop(ENTITY)
-            self._people.update(everybody.partition_by(PARTITION, as_dict=True, include_key=False))
-            self._people[()] = everybody.drop(PARTITION).clear()
-        return self._people.get((partition,), self._people[()])
+            self._people.update(everybody.partition_by(BUCKET, as_dict=True, include_key=False))
+            self._people[()] = everybody.drop(BUCKET).clear()
+        return self._people.get((bucket,), self._people[()])
 
-    def histories(self, plan: Plan, partition: int, keys: pl.Series) -> dict[str, Events]:
-        """The events of a partition's entities, of each source that the plan reads.
+    def histories(self, plan: Plan, bucket: int, keys: pl.Series) -> dict[str, Events]:
+        """The events of a bucket's entities, of each source that the plan reads.
 
         Raises:
             DataError: A table without time has two rows of one entity.
@@ -65,16 +65,16 @@ class Tiles:
         for source, columns in plan.sources().items():
             needed = [ENTITY, *(column for column in columns if column != plan.places[source].key)]
             folder = self.folder / source
-            files = sorted((folder / str(partition)).glob("*.ipc")) or [folder / "empty.ipc"]
+            files = sorted((folder / str(bucket)).glob("*.ipc")) or [folder / "empty.ipc"]
             table = pl.concat([pl.read_ipc(file, columns=needed) for file in files])
             found[source] = placed_events(source, table, plan.places[source], keys)
         return found
 
 
-def people_of(plan: Plan, tables: Mapping[str, pl.LazyFrame], partitions: int) -> pl.DataFrame:
+def people_of(plan: Plan, tables: Mapping[str, pl.LazyFrame], buckets: int) -> pl.DataFrame:
     """Everybody whom the entity's sources know, and the microsecond from which.
 
-    Grain: one entity, sorted by key: the key as text, `FIRST_US`, `PARTITION`, and `ENTITY`, its place in that.
+    Grain: one entity, sorted by key: the key as text, `FIRST_US`, `BUCKET`, and `ENTITY`, its place in that.
 
     Raises:
         DataError: No table holds the entity's key.
@@ -97,13 +97,13 @@ def people_of(plan: Plan, tables: Mapping[str, pl.LazyFrame], partitions: int) -
     if not known:
         raise DataError.missing_column("(any)", key, sorted({c for s in schemas.values() for c in s}), "entity.key")
     everybody = pl.concat(known).group_by(key).agg(pl.col(FIRST_US).min()).collect(engine="streaming").sort(key)
-    parts = pl.Series(PARTITION, partitions_of(everybody[key], partitions), dtype=pl.Int32)
-    place_in_part = pl.int_range(pl.len(), dtype=pl.Int32).over(PARTITION).alias(ENTITY)
+    parts = pl.Series(BUCKET, buckets_of(everybody[key], buckets), dtype=pl.Int32)
+    place_in_part = pl.int_range(pl.len(), dtype=pl.Int32).over(BUCKET).alias(ENTITY)
     return everybody.with_columns(parts).with_columns(place_in_part)
 
 
 def make(
-    plan: Plan, tables: Mapping[str, pl.LazyFrame], folder: Path, partitions: int, dataset: str
+    plan: Plan, tables: Mapping[str, pl.LazyFrame], folder: Path, buckets: int, dataset: str
 ) -> tuple[Tiles, bool]:
     """The tiles of a snapshot for a plan, and whether they were there already.
 
@@ -111,7 +111,7 @@ def make(
         plan: Whose sources and columns are needed.
         tables: Each source's checked table; of the same dataset they are the same.
         folder: Where the tiles lie, or are to lie.
-        partitions: Into how many parts the entities are divided.
+        buckets: Into how many parts the entities are divided.
         dataset: The snapshot's version.
 
     Raises:
@@ -120,12 +120,12 @@ def make(
     from importlib.metadata import version
 
     needs = {source: sorted({*columns}) for source, columns in plan.sources().items()}
-    wanted = {"dataset": dataset, "partitions": partitions, "entity": plan.entity.model_dump(mode="json")}
+    wanted = {"dataset": dataset, "buckets": buckets, "entity": plan.entity.model_dump(mode="json")}
     wanted |= {"polars": version("polars"), "places": {name: vars(place) for name, place in plan.places.items()}}
     there = read_json(folder / _MANIFEST) if (folder / _MANIFEST).is_file() else {}
     same = there.get("asked") == sha256_of(canonical_json(wanted))
     if same and all(set(columns) <= set(there["columns"].get(source, ())) for source, columns in needs.items()):
-        return Tiles(folder, partitions, there["entities"]), True
+        return Tiles(folder, buckets, there["entities"]), True
     if same:
         needs = {
             name: sorted({*needs.get(name, ()), *there["columns"].get(name, ())})
@@ -133,21 +133,21 @@ def make(
         }
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    people = people_of(plan, tables, partitions)
+    people = people_of(plan, tables, buckets)
     for source, columns in sorted(needs.items()):
         _divide(tables[source].select(columns), plan.places[source].key, people, folder / source)
-    write_with(folder / "people.parquet", lambda path: people.sort(PARTITION, ENTITY).write_parquet(path))
+    write_with(folder / "people.parquet", lambda path: people.sort(BUCKET, ENTITY).write_parquet(path))
     # written last: without it nothing here counts as tiles
     manifest: dict[str, Any] = {"asked": sha256_of(canonical_json(wanted)), "columns": needs, "entities": people.height}
     write_json(folder / _MANIFEST, manifest)
-    return Tiles(folder, partitions, people.height), False
+    return Tiles(folder, buckets, people.height), False
 
 
 def _divide(table: pl.LazyFrame, key: str, people: pl.DataFrame, folder: Path) -> None:
     import polars as pl
 
     folder.mkdir(parents=True)
-    places = people.lazy().select(key, PARTITION, ENTITY)
+    places = people.lazy().select(key, BUCKET, ENTITY)
     dtype = table.collect_schema()[key]
     if dtype.is_integer():
         # numbers are joined as numbers: their text would be made anew for every event
@@ -155,8 +155,8 @@ def _divide(table: pl.LazyFrame, key: str, people: pl.DataFrame, folder: Path) -
     else:
         table = table.with_columns(pl.col(key).cast(pl.String))
     placed = table.join(places, on=key, how="inner", maintain_order="left").drop(key)
-    placed.drop(PARTITION).clear().collect().write_ipc(folder / "empty.ipc")
-    by = pl.PartitionBy(folder, key=PARTITION, include_key=False, file_path_provider=_path_of)
+    placed.drop(BUCKET).clear().collect().write_ipc(folder / "empty.ipc")
+    by = pl.PartitionBy(folder, key=BUCKET, include_key=False, file_path_provider=_path_of)
     placed.sink_ipc(by, mkdir=True, compat_level=None)
 
 

@@ -19,7 +19,7 @@ from mlctl.errors import ConfigError
 from mlctl.files import lock
 from mlctl.graphs.runtime import BATCH_ROWS
 from mlctl.history import tiles
-from mlctl.history.partition import Block, Job
+from mlctl.history.bucket import Block, Job
 from mlctl.plan import compile_plan
 from mlctl.release import Release, open_release
 from mlctl.release.contributions import NAME
@@ -74,7 +74,7 @@ def score_everybody(
     with lock(STATE / "locks" / f"{places.name}.scoring.lock", f"the scoring of {places.name}"):
         shutil.rmtree(folder, ignore_errors=True)
         job = _job(release, work, folder, as_of)
-        parts = list(range(job.partitions))
+        parts = list(range(job.buckets))
         for _ in engine.run(work.engine, job, parts):
             pass
         made = [pl.read_parquet([job.spine(part), job.path(part)][which]) for which in (0, 1) for part in parts]
@@ -120,7 +120,7 @@ def _job(release: Release, work: Work, folder: Path, as_of: datetime) -> Job:
         project=release.project.mapping(),
         schemas=schemas,
         block=Block("scoring", tuple(plan.names), moment_us, 1, 1),
-        partitions=max(1, -(-people // BATCH_ROWS)),
+        buckets=max(1, -(-people // BATCH_ROWS)),
         folder=str(folder.resolve()),
         tables={name: str(path) for name, path in work.files.items()},
         tiles=str(folder / "tiles"),

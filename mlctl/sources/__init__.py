@@ -7,7 +7,7 @@ the snapshot is frozen under `data/` by `mlctl ingest`, so that everything after
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from pydantic import Field
 
@@ -16,6 +16,10 @@ from mlctl.times import Duration
 
 if TYPE_CHECKING:
     import polars as pl
+
+
+COLUMNS_MOST: Final = 5_000
+"""A table of more columns is refused before its values are looked at."""
 
 
 class Window(NamedTuple):

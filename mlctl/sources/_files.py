@@ -17,7 +17,7 @@ from urllib.parse import unquote
 from pydantic import Field, field_validator
 
 from mlctl.errors import DataError, ExternalError, IntegrityError, first_line, listed
-from mlctl.sources import SourceOptions
+from mlctl.sources import COLUMNS_MOST, SourceOptions
 from mlctl.spec import holds_password
 
 if TYPE_CHECKING:
@@ -261,11 +261,13 @@ def same_columns(
     Grain: as each part. Time: as the files have it.
 
     Raises:
-        DataError: A file has other columns than the first; or none that any other has.
+        DataError: A file has other columns than the first; or none that any other has; or there are too many columns.
     """
     import polars as pl
 
     names = list(dict.fromkeys(name for part in parts for name in part.columns))
+    if len(names) > COLUMNS_MOST:
+        raise DataError.too_wide(source, files[0].name, len(names), COLUMNS_MOST)
     for file, part in zip(files, parts, strict=True):
         differing = sorted(set(part.columns) ^ set(parts[0].columns))
         if differing and not absent_is_missing:
@@ -276,4 +278,8 @@ def same_columns(
         if len(parts) > 1 and part.columns and all(owners[name] == 1 for name in part.columns):
             why = f"no other file has one of its columns: {listed(part.columns)}"
             raise DataError.not_of_kind(source, kind, str(file), why)
-    return [part.select(pl.col(n) if n in part.columns else pl.lit(None).alias(n) for n in names) for part in parts]
+    there = [frozenset(part.columns) for part in parts]
+    return [
+        part.select(pl.col(name) if name in known else pl.lit(None).alias(name) for name in names)
+        for part, known in zip(parts, there, strict=True)
+    ]

@@ -36,10 +36,11 @@ def stacked(source: str, kind: str, files: Sequence[Piece], parts: Sequence[pl.D
     import polars as pl
 
     columns: dict[Any, Any] = {}
-    for name in parts[0].columns:
-        target, first = parts[0].schema[name], files[0]
-        for file, part in zip(files[1:], parts[1:], strict=True):
-            here = part.schema[name]
+    schemas = [part.schema for part in parts]
+    for name, own in schemas[0].items():
+        target, first = own, files[0]
+        for file, schema in zip(files[1:], schemas[1:], strict=True):
+            here = schema[name]
             wider = _wider(target, here)
             if wider is None:
                 why = f"column {name} is {here} here and {target} in {first.name}"

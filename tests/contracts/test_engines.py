@@ -12,7 +12,7 @@ from mlctl import kinds
 from mlctl.config import validation
 from mlctl.errors import DataError, MlctlError
 from mlctl.history import fingerprints
-from mlctl.history.partition import Block, Job, partitions_of
+from mlctl.history.bucket import Block, Job, buckets_of
 from mlctl.plan import AS_OF, compile_plan
 from mlctl.plan.compute import compute, population
 from tests.test_spec import VALID
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.usefixtures("java")
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 ENGINES = kinds.names("engines")
-PARTITIONS = 5
+BUCKETS = 5
 FEATURES: dict[str, Any] = {
     "orders": {"kind": "count", "source": "orders", "windows": ["7d", "30d", "all"]},
     "spend": {"kind": "sum", "source": "orders", "column": "amount", "windows": ["30d"], "where": "channel <> 'shop'"},
@@ -87,7 +87,7 @@ def job_in(folder: Path, found: dict[str, pl.DataFrame]) -> Job:
         project=project.mapping(),
         schemas=schemas,
         block=block,
-        partitions=PARTITIONS,
+        buckets=BUCKETS,
         folder=str(folder / "history"),
         tables={name: str(folder / f"{name}.parquet") for name in found},
         tiles=str(folder / "tiles"),
@@ -98,33 +98,33 @@ def job_in(folder: Path, found: dict[str, pl.DataFrame]) -> Job:
 def made_by(engine: str, job: Job, pending: list[int]) -> dict[int, bytes]:
     module = kinds.load("engines", engine)
     receipts = list(module.run(kinds.options("engines", module.EXAMPLE), job, pending))
-    assert sorted(receipt.partition for receipt in receipts) == sorted(pending)
-    return {partition: job.spine(partition).read_bytes() + job.path(partition).read_bytes() for partition in pending}
+    assert sorted(receipt.bucket for receipt in receipts) == sorted(pending)
+    return {bucket: job.spine(bucket).read_bytes() + job.path(bucket).read_bytes() for bucket in pending}
 
 
 @pytest.fixture(scope="module")
 def expected(tmp_path_factory: pytest.TempPathFactory) -> dict[int, bytes]:
     folder = tmp_path_factory.mktemp("expected")
-    return made_by("local", job_in(folder, tables()), list(range(PARTITIONS)))
+    return made_by("local", job_in(folder, tables()), list(range(BUCKETS)))
 
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_an_engine_writes_the_same_bytes(engine: str, tmp_path: Path, expected: dict[int, bytes]) -> None:
-    assert made_by(engine, job_in(tmp_path, tables()), list(range(PARTITIONS))) == expected
+    assert made_by(engine, job_in(tmp_path, tables()), list(range(BUCKETS))) == expected
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_only_what_is_pending_is_made_and_an_empty_partition_has_a_file(engine: str, tmp_path: Path) -> None:
+def test_only_what_is_pending_is_made_and_an_empty_bucket_has_a_file(engine: str, tmp_path: Path) -> None:
     found = tables()
     some = found["customers"]["customer_id"].unique().sort().to_list()
-    places = partitions_of(some, PARTITIONS)
+    places = buckets_of(some, BUCKETS)
     left = [key for key, place in zip(some, places, strict=True) if place != 2]
     found["customers"] = found["customers"].filter(pl.col("customer_id").is_in(left))
     job = job_in(tmp_path, found)
 
     made_by(engine, job, [1, 2])
 
-    assert {path.parent.name for path in (tmp_path / "history").rglob("*.parquet")} == {"part-0001", "part-0002"}
+    assert {path.parent.name for path in (tmp_path / "history").rglob("*.parquet")} == {"bucket-0001", "bucket-0002"}
     assert pl.read_parquet(job.path(2)).height == 0
     assert pl.read_parquet(job.path(2)).schema == pl.read_parquet(job.path(1)).schema
 
@@ -144,14 +144,14 @@ def test_data_that_a_feature_cannot_read_is_told_as_such(engine: str, tmp_path: 
 def test_the_order_of_rows_changes_no_byte(tmp_path: Path, expected: dict[int, bytes]) -> None:
     shuffled = {name: table.sample(fraction=1.0, shuffle=True, seed=4) for name, table in tables().items()}
 
-    assert made_by("local", job_in(tmp_path, shuffled), list(range(PARTITIONS))) == expected
+    assert made_by("local", job_in(tmp_path, shuffled), list(range(BUCKETS))) == expected
 
 
-def test_a_partition_holds_the_values_of_a_batch_and_nobody_before_he_is_known(tmp_path: Path) -> None:
+def test_a_bucket_holds_the_values_of_a_batch_and_nobody_before_he_is_known(tmp_path: Path) -> None:
     found = tables()
     job = job_in(tmp_path, found)
-    made_by("local", job, list(range(PARTITIONS)))
-    parts = [[pl.read_parquet(path) for path in (job.spine(part), job.path(part))] for part in range(PARTITIONS)]
+    made_by("local", job, list(range(BUCKETS)))
+    parts = [[pl.read_parquet(path) for path in (job.spine(part), job.path(part))] for part in range(BUCKETS)]
     rows = pl.concat([pl.concat(part, how="horizontal") for part in parts])
     plan = job.plan()
 

@@ -15,7 +15,7 @@ import pytest
 
 from mlctl import kinds
 from mlctl.engines import spark
-from mlctl.history.partition import Job
+from mlctl.history.bucket import Job
 from tests.scale import w1
 
 pytestmark = [pytest.mark.scale, pytest.mark.usefixtures("java")]
@@ -65,7 +65,7 @@ def test_the_local_engine_is_five_times_as_fast_as_spark_on_this_machine(tmp_pat
     job = Job(**{**vars(job), "folder": str(tmp_path / "by_spark")})
     began = time.perf_counter()
 
-    list(spark.run(kinds.options("engines", {"kind": "spark", "master": "local[2]"}), job, range(job.partitions)))
+    list(spark.run(kinds.options("engines", {"kind": "spark", "master": "local[2]"}), job, range(job.buckets)))
 
     seconds = time.perf_counter() - began
     print(f"\nspark: {seconds:.1f} s with its start, local: {here['s']:.1f} s")

@@ -5,6 +5,7 @@ Events are (user_id, ts, amount, category); 14 features over 7, 30 and 90 days f
 """
 
 import json
+import os
 import re
 import shutil
 import sys
@@ -18,7 +19,7 @@ from mlctl import kinds
 from mlctl.config import validation
 from mlctl.engines import local
 from mlctl.history.backfill import partitions_for
-from mlctl.history.partition import Block, Job
+from mlctl.history.bucket import Block, Job
 from mlctl.times import moment
 
 WINDOWS = ["7d", "30d", "90d"]
@@ -59,7 +60,7 @@ def job_of(users: int, events: Path, folder: Path, step_days: int) -> Job:
         project=project.mapping(),
         schemas={"users": ("user_id",), "events": ("user_id", "ts", "amount", "category")},
         block=Block("w1", (*names, "days_since", "ncat_90"), START_US + step_days * DAY_US, step_days * DAY_US, count),
-        partitions=partitions_for(users * count, users, 400_000),
+        buckets=partitions_for(users * count, users, 800_000) * len(os.sched_getaffinity(0)),
         folder=str(folder / "history"),
         tables={"users": str(folder / "users.parquet"), "events": str(events)},
         tiles=str(folder / "tiles"),
@@ -79,7 +80,7 @@ def backfill(users: int, events: Path, folder: Path, step_days: int = 7) -> dict
     job = job_of(users, events, folder, step_days)
     job.plan()  # imports what the kinds need, as other forms have before their clock starts
     began = time.perf_counter()
-    receipts = list(local.run(kinds.options("engines", {"kind": "local"}), job, range(job.partitions)))
+    receipts = list(local.run(kinds.options("engines", {"kind": "local"}), job, range(job.buckets)))
     seconds = time.perf_counter() - began
     rows = sum(receipt.rows for receipt in receipts)
     return {

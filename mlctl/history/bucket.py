@@ -1,8 +1,8 @@
-"""One partition of a backfill: the features of some entities at all moments of a block, from their events to a file.
+"""One bucket of a backfill: the features of some entities at all moments of a block, from their events to a file.
 
-A *block* is a rectangle of the history: feature columns at evenly spaced moments. Its *partitions* are the entities
-whose key's CRC-32 leaves the same remainder. Every engine computes a partition by `compute_partition`, so that all of
-them write the same bytes.
+A *block* is a rectangle of the history: feature columns at evenly spaced moments. Its *buckets* are the entities
+whose key's CRC-32 leaves the same remainder. A *partition* is as many buckets as are in work at a time. Every engine
+computes a bucket by `compute_bucket`, so that all of them write the same bytes.
 """
 
 from __future__ import annotations
@@ -69,21 +69,23 @@ class Job:
         project: The project as `Project.mapping` gives it.
         schemas: Column names of each source's table.
         block: What is to be computed.
-        partitions: Into how many parts the entities are divided.
-        folder: Where the partitions' files go.
+        buckets: Into how many parts the entities are divided.
+        folder: Where the buckets' files go.
         tables: Each source's checked table, as a Parquet file.
         tiles: Where tiles lie, or are to lie.
         dataset: The version of the tables.
+        at_once: Buckets that are in work at a time, at most; None where nothing is kept that a kill could lose.
     """
 
     project: Mapping[str, Any]
     schemas: Mapping[str, tuple[str, ...]]
     block: Block
-    partitions: int
+    buckets: int
     folder: str
     tables: Mapping[str, str]
     tiles: str
     dataset: str
+    at_once: int | None = None
 
     def plan(self) -> Plan:
         """The plan of the block's columns and of what they are derived from."""
@@ -116,42 +118,40 @@ class Job:
         scans = self.scans()
         return {source: scans[source].select(names).clear().collect() for source, names in columns.items()}
 
-    def spine(self, partition: int) -> Path:
-        """The file of one partition's rows: key and `as_of`."""
-        return self.path(partition).with_name(f"{self.block.stretch}.parquet")
+    def spine(self, bucket: int) -> Path:
+        """The file of one bucket's rows: key and `as_of`."""
+        return self.path(bucket).with_name(f"{self.block.stretch}.parquet")
 
-    def path(self, partition: int) -> Path:
-        """The file of one partition's columns, in the order of its rows."""
-        return Path(self.folder) / f"part-{partition:04d}" / f"{self.block.id}.parquet"
+    def path(self, bucket: int) -> Path:
+        """The file of one bucket's columns, in the order of its rows."""
+        return Path(self.folder) / f"bucket-{bucket:04d}" / f"{self.block.id}.parquet"
 
 
 @dataclass(frozen=True)
 class Receipt:
-    """That a partition was written: its number, rows and seconds."""
+    """That a bucket was written: its number, rows and seconds."""
 
-    partition: int
+    bucket: int
     rows: int
     seconds: float
 
 
-def partitions_of(keys: Iterable[str], count: int) -> list[int]:
-    """The partition of each key: the same on every machine and in Spark's `crc32`.
+def buckets_of(keys: Iterable[str], count: int) -> list[int]:
+    """The bucket of each key: the same on every machine and in Spark's `crc32`.
 
-    >>> partitions_of(["c000001", "c000002"], 8)
+    >>> buckets_of(["c000001", "c000002"], 8)
     [5, 7]
     """
     return [zlib.crc32(key.encode()) % count for key in keys]
 
 
-def compute_partition(
-    job: Job, plan: Plan, partition: int, people: pl.DataFrame, histories: Mapping[str, Events]
-) -> Receipt:
-    """Computes one partition and writes its file in one piece.
+def compute_bucket(job: Job, plan: Plan, bucket: int, people: pl.DataFrame, histories: Mapping[str, Events]) -> Receipt:
+    """Computes one bucket and writes its file in one piece.
 
     Args:
         job: What is computed.
-        plan: `job.plan()`, made once for many partitions.
-        partition: Which partition.
+        plan: `job.plan()`, made once for many buckets.
+        bucket: Which bucket.
         people: Grain: one entity, sorted by key: the key as text, and `FIRST_US`.
         histories: The events of these entities; their place in `people` is their entity.
 
@@ -171,14 +171,14 @@ def compute_partition(
         # nobody has features at moments at which nobody knew him
         known = pl.Series(np.repeat(first, len(moments)) < np.tile(moments, people.height))
         rows = rows.filter(known)
-    if not job.spine(partition).is_file():
+    if not job.spine(bucket).is_file():
         keys = people[people.columns[0]].gather(np.repeat(np.arange(people.height, dtype=np.uint32), len(moments)))
         as_of = pl.Series(AS_OF, np.tile(moments, people.height)).cast(pl.Datetime("us", "UTC"))
         spine = pl.DataFrame([keys, as_of])
-        _write(job.spine(partition), spine if known is None else spine.filter(known))
+        _write(job.spine(bucket), spine if known is None else spine.filter(known))
     # written last: a block's file that is there is whole, and so is its spine
-    _write(job.path(partition), rows)
-    return Receipt(partition, rows.height, time.monotonic() - began)
+    _write(job.path(bucket), rows)
+    return Receipt(bucket, rows.height, time.monotonic() - began)
 
 
 def _write(path: Path, rows: pl.DataFrame) -> None:
@@ -186,9 +186,9 @@ def _write(path: Path, rows: pl.DataFrame) -> None:
 
 
 def compute_from_tables(
-    job: Job, plan: Plan, partition: int, people: pl.DataFrame, tables: Mapping[str, pl.DataFrame]
+    job: Job, plan: Plan, bucket: int, people: pl.DataFrame, tables: Mapping[str, pl.DataFrame]
 ) -> Receipt:
-    """As `compute_partition`, from the tables of the partition's entities with their keys.
+    """As `compute_bucket`, from the tables of the bucket's entities with their keys.
 
     Raises:
         DataError: As `mlctl.plan.compute.compute`.
@@ -196,4 +196,4 @@ def compute_from_tables(
     """
     keys = people[people.columns[0]]
     histories = {source: events_of(source, tables[source], plan.places[source], keys) for source in plan.sources()}
-    return compute_partition(job, plan, partition, people, histories)
+    return compute_bucket(job, plan, bucket, people, histories)
