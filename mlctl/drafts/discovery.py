@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -27,6 +28,7 @@ _KIND_OF_ENDING: Final = {
 }
 _DELIMITERS: Final = ",;\t|"
 _ENUM_MOST: Final = 12
+_BEGINNING_CHARACTERS: Final = 100_000
 
 
 @dataclass(frozen=True)
@@ -224,8 +226,11 @@ def _encoding(file: Path) -> str:
 
 
 def _delimiter(file: Path, encoding: str) -> str:
-    with file.open(encoding=encoding, errors="replace") as stream:
-        lines = [line for line in (stream.readline() for _ in range(5)) if line.strip()]
+    """The mark that every line of the beginning has most often, outside of quotes."""
+    with file.open(encoding=encoding, errors="replace", newline="") as stream:
+        beginning = stream.read(_BEGINNING_CHARACTERS)
+    # a name in quotes may hold marks and line ends of its own
+    lines = [line for line in re.split(r"[\r\n]+", re.sub(r'"[^"]*(?:"|$)', "", beginning)) if line.strip()][:5]
     if not lines:
         return ","
     return max(_DELIMITERS, key=lambda mark: (min(line.count(mark) for line in lines), mark == ","))

@@ -88,6 +88,12 @@ def test_csv_and_lines_of_json_are_drafted_so_that_they_read_back(tmp_path: Path
     assert "time_zone" not in clicks
 
 
+def test_marks_inside_quotes_do_not_part_columns(tmp_path: Path) -> None:
+    (tmp_path / "odd.csv").write_text('"\t\n\tfirst;\t\n",second\nx,1\n')
+
+    assert discover([str(tmp_path / "odd.csv")]).tables["odd"].table.rows() == [("x", 1)]
+
+
 def test_a_time_that_somebody_names_is_a_time_in_the_contract_too(tmp_path: Path) -> None:
     (tmp_path / "orders.csv").write_text("id,ordered_at,sent\na,2024-01-01,2024-01-03\nb,2024-01-02,2024-01-04\n")
 
