@@ -194,7 +194,8 @@ def millionths(values: Array) -> Array:
     """
     import numpy as np
 
-    scaled = np.rint(values * FIXED_POINT)
+    scaled = values * FIXED_POINT
+    np.rint(scaled, out=scaled)
     missing = np.isnan(scaled)
     if missing.any():
         scaled[missing] = 0.0

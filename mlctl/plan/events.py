@@ -187,8 +187,9 @@ def placed_events(source: str, table: pl.DataFrame, columns: Columns, keys: pl.S
     times = {"/time": pl.lit(_BEGINNING_US) if columns.time is None else _microseconds(columns.time)}
     if columns.known is not None:
         times["/known"] = _microseconds(columns.known).fill_null(times["/time"])
-    there = pl.col(ENTITY).is_not_null() & pl.col("/time").is_not_null()
-    placed = table.with_columns(**times).filter(there)
+    placed = table.with_columns(**times)
+    if placed[ENTITY].null_count() or placed["/time"].null_count():
+        placed = placed.drop_nulls([ENTITY, "/time"])
     entity, known = np_array(placed[ENTITY]), None if columns.known is None else np_array(placed["/known"])
     if columns.time is None and (counts := np.bincount(entity)).max(initial=0) > 1:
         why = f"{columns.key} {keys[int(counts.argmax())]!r} stands in several rows"

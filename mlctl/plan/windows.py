@@ -57,12 +57,15 @@ class Spine:
         count = len(self.moments)
         steps = np.diff(self.moments)
         if count > 1 and (steps == steps[0]).all():
-            place = (moment - (self.moments[0] - steps[0])) // steps[0]
+            # in place: to fill fresh memory takes longer than to compute what it holds
+            place = moment - (self.moments[0] - steps[0])
+            np.floor_divide(place, steps[0], out=place)
             np.maximum(place, 0, out=place)
             np.minimum(place, count, out=place)
         else:
             place = np.searchsorted(self.moments, moment, side="right")
-        return np.asarray(entity.astype(np.int64) * count + place)
+        place += np.multiply(entity, count, dtype=np.int64)
+        return np.asarray(place)
 
     def _first_after_in_any_order(self, entity: Array, moment: Array) -> Array:
         import numpy as np
@@ -115,7 +118,8 @@ class Windows:
         if window_us not in self._ends:
             time = self.events.time
             far = np.full(len(time), _NEVER_US) if window_us is None else time + window_us
-            self._ends[window_us] = np.maximum(self.spine.first_after(self.events.entity, far), self._first)
+            end = self.spine.first_after(self.events.entity, far)
+            self._ends[window_us] = np.maximum(end, self._first, out=end)
         return self._ends[window_us]
 
     def _added(self, values: Array | None, window_us: int | None) -> Array:
@@ -135,7 +139,7 @@ class Windows:
                 steps = np.zeros(rows + 1, dtype=np.int64)
                 np.add.at(steps, where, values)
             # the values are kept beside, since their identity is the key
-            self._sums[key] = (values, np.cumsum(steps[:rows]))
+            self._sums[key] = (values, np.cumsum(steps[:rows], out=steps[:rows]))
         return self._sums[key][1]
 
     def _spread(self, values: Array, window_us: int | None, how: str, empty: float) -> Array:
@@ -144,13 +148,17 @@ class Windows:
 
         join: Any = getattr(np, how)
         rows, first, end = len(self.spine.entity), self._first, self._end(window_us)
+        if window_us is None and self.spine.moments is not None:
+            return self._so_far(values, len(self.spine.moments), how, empty)
         length = end - first
         # the largest power of two that fits, by a table since lengths are short; -1 for no row
         level = (np.frexp(np.arange(length.max(initial=0) + 1))[1].astype(np.int8) - 1)[length]
         counts = np.bincount(level + 1, minlength=1)
         table = np.full(rows + 1, empty, dtype=values.dtype)
-        for step in range(len(counts) - 2, -1, -1):
-            join(table[1 << step :], table[: -(1 << step)].copy(), out=table[1 << step :])
+        most = len(counts) - 2
+        for step in range(most, -1, -1):
+            if step < most:
+                join(table[1 << step :], table[: -(1 << step)].copy(), out=table[1 << step :])
             if not counts[step + 1]:
                 continue
             chosen: Any
@@ -164,6 +172,18 @@ class Windows:
             if step:
                 join.at(table, end[chosen] - (1 << step), put)
         return table[:rows]
+
+    def _so_far(self, values: Array, moments: int, how: str, empty: float) -> Array:
+        """On a grid, what began stays to the entity's last row: it is handed on from row to row."""
+        import numpy as np
+
+        join: Any = getattr(np, how)
+        seen = self._end(None) > self._first
+        first, values = (self._first, values) if seen.all() else (self._first[seen], values[seen])
+        table = np.full(len(self.spine.entity), empty, dtype=values.dtype)
+        join.at(table, first, values)
+        grid = table.reshape(self.spine.entities, moments)
+        return np.asarray(join.accumulate(grid, axis=1, out=grid).reshape(-1))
 
     def _different(self, codes: Array, window_us: int | None) -> Array:
         """How many codes each row sees: the intervals of one entity's code are joined, so that none counts twice."""
