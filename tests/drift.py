@@ -41,6 +41,15 @@ def rows(draw: Draw, count: int, features: int = 10, weekend: bool = False) -> p
     )
 
 
+def worded(draw: Draw, count: int) -> pl.DataFrame:
+    """Texts of twenty words, the commonest first as in any language, and vectors that an encoder might make of them."""
+    chances = 1 / np.arange(1, 401)
+    words = draw.choice([f"w{place}" for place in range(400)], (count, 20), p=chances / chances.sum())
+    vectors = draw.normal(size=(count, 16)) @ np.diag(np.linspace(0.2, 2.0, 16)) + 1.0
+    texts = pl.Series([" ".join(row) for row in words])
+    return pl.DataFrame({"text": texts, "vector": pl.Series(vectors.tolist(), dtype=pl.List(pl.Float64))})
+
+
 def baseline(seed: int, count: int, *, days: int = 28, observed: bool = True, features: int = 10) -> Baseline:
     """What training saw of such a world, over so many days."""
     draw = np.random.default_rng([seed, 1])
@@ -50,6 +59,13 @@ def baseline(seed: int, count: int, *, days: int = 28, observed: bool = True, fe
     }
     learnt = sketches.Learnt({"f00": 0.6, "f01": 0.4}, (), {"large": "f01 > 1"}, {})
     return sketches.learn(pl.concat(parts.values()), parts if observed else {}, learnt)
+
+
+def worded_baseline(seed: int, count: int, days: int = 28) -> Baseline:
+    """What training saw of texts and vectors."""
+    draw = np.random.default_rng([seed, 6])
+    parts = {FIRST + timedelta(days=n): worded(draw, count) for n in range(days)}
+    return sketches.learn(pl.concat(parts.values()), parts, sketches.Learnt({}, ("text",), {}, {}))
 
 
 def window(known: Baseline, day: date, table: pl.DataFrame) -> Window:
@@ -99,6 +115,32 @@ def vanished(table: pl.DataFrame, draw: Draw) -> pl.DataFrame:
     return table.with_columns(pl.col("f07").replace("c", "a"))
 
 
+def topic(table: pl.DataFrame, draw: Draw) -> pl.DataFrame:
+    """A quarter of the texts about something that training never heard of."""
+    some = pl.Series(draw.random(table.height) < 0.25)
+    return table.with_columns(pl.when(some).then(pl.col("text").str.replace_all("w", "x")).otherwise("text"))
+
+
+def language(table: pl.DataFrame, draw: Draw) -> pl.DataFrame:
+    """Every text in another language."""
+    return table.with_columns(pl.col("text").str.replace_all("w", "x"))
+
+
+def moved(table: pl.DataFrame, draw: Draw) -> pl.DataFrame:
+    """Every vector half a deviation away, in a direction that nobody knows."""
+    vectors = np.asarray(table["vector"].to_list())
+    direction = draw.normal(size=16) * vectors.std(axis=0)
+    away = vectors + 0.5 * direction
+    return table.with_columns(vector=pl.Series(away.tolist(), dtype=pl.List(pl.Float64)))
+
+
+def encoder(table: pl.DataFrame, draw: Draw) -> pl.DataFrame:
+    """Vectors of another encoder: the same space, turned."""
+    turn, _ = np.linalg.qr(draw.normal(size=(16, 16)))
+    turned = np.asarray(table["vector"].to_list()) @ turn
+    return table.with_columns(vector=pl.Series(turned.tolist(), dtype=pl.List(pl.Float64)))
+
+
 def crept(table: pl.DataFrame, days: int) -> pl.DataFrame:
     """A twentieth of a row's deviation for each day that has passed."""
     return table.with_columns(pl.col("f00") + 0.1 * days)
@@ -112,3 +154,11 @@ PLANTED: dict[str, tuple[Callable[[pl.DataFrame, Draw], pl.DataFrame], str]] = {
     "vanished": (vanished, "f07"),
 }
 """By fault, what plants it and the feature that it is in."""
+
+WORDED: dict[str, tuple[Callable[[pl.DataFrame, Draw], pl.DataFrame], str]] = {
+    "a new topic": (topic, "text"),
+    "another language": (language, "text"),
+    "vectors moved": (moved, "embedding"),
+    "another encoder": (encoder, "embedding"),
+}
+"""By fault of texts and vectors, what plants it and the kind that must find it."""

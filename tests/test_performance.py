@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from mlctl import kinds
+from mlctl import kinds, sketches
 from mlctl.monitors import Measured
 from mlctl.outcomes import maturity
 from mlctl.sketches import Baseline
@@ -91,3 +91,27 @@ def test_a_world_that_changed_is_told_apart_from_inputs_that_moved(known: Baseli
 
     assert (found.severity, found.rule) == ("alarm", "roc_auc")
     assert "the scores did not foretell it" in found.cause
+
+
+def test_of_several_classes_accuracy_is_realised_and_estimated_and_a_shift_to_the_unsure_is_foretold(
+    rows: pl.DataFrame,
+) -> None:
+    named = rows.with_columns(
+        pl.when(pl.col("label") == 1).then(pl.lit("yes")).otherwise(pl.lit("no")).alias("label"),
+        pl.max_horizontal("score", 1 - pl.col("score")).alias("score"),
+    )
+    value = float((named["label"] == named["decision"]).mean())
+    promised = {"value": value, "low": value - 0.01, "high": value + 0.01, "options": {"kind": "accuracy"}, "place": 0}
+    learnt = sketches.Learnt({}, (), {}, {"accuracy": promised})
+    known = sketches.learn(named.select("score", "decision", "reason"), {}, learnt)
+    window = late_labels.window(named, LATE)
+    found = {one.what: one.value for one in KIND.measure(OPTIONS, window, known)}
+    # of the last five days no label counts yet
+    unsure = named.filter((pl.col("score") < 0.65) | (pl.col("as_of") < LATE - timedelta(days=5)))
+    short = kinds.options("monitors", {"kind": "performance", "rows": 600})
+    told = KIND.observe(short, late_labels.window(unsure, LATE), known)
+
+    assert drift.alarms(KIND.observe(OPTIONS, window, known)) == []
+    assert found["realised accuracy"] == pytest.approx(value, abs=0.03)
+    assert found["estimated accuracy"] == pytest.approx(value, abs=0.02)
+    assert ("warn", "accuracy.estimated") in [(one.severity, one.rule) for one in told]

@@ -16,6 +16,7 @@ from mlctl.monitors import Window
 from mlctl.server.measures import Measures
 from mlctl.server.tally import Tally, added_up
 from mlctl.sketches import Sheet
+from mlctl.timetables import Missed
 from tests import drift
 
 NOW = datetime(2026, 3, 3, 12, tzinfo=UTC)
@@ -54,7 +55,7 @@ def test_a_servers_requests_are_written_down_added_up_and_judged(tmp_path: Path)
 
 
 def test_rows_that_halve_or_stay_away_are_told_against_days_before() -> None:
-    before = {DAY - timedelta(days=back): Sheet(1000 + back, {}) for back in range(1, 15)}
+    before = {DAY - timedelta(days=back): 1000 + back for back in range(1, 15)}
     usual = Window(DAY, NOW, sheet=Sheet(1010, {}), earlier=before)
 
     assert found("volume", usual) == []
@@ -73,3 +74,34 @@ def test_answers_that_failed_are_told_with_their_reasons() -> None:
 
     assert (told.rule, told.cause) == ("faults", "timeout 9")
     assert told.value.startswith("3.00% of 300 rows")
+
+
+def test_a_missed_run_is_told_and_one_that_was_never_done_here_is_a_note() -> None:
+    due = "2026-03-03T02:00:00+00:00"
+    missed = [Missed("shop", "score", due, "2026-03-02T02:00:05+00:00"), Missed("shop", "retrain", due, "")]
+    late = Window(DAY, NOW, facts={"missed": missed})
+
+    assert found("missed_runs", late) == [("alarm", "score.missed"), ("note", "retrain.missed")]
+    assert found("missed_runs", Window(DAY, NOW, facts={"missed": []})) == []
+    assert found("missed_runs", Window(DAY, NOW)) == []
+
+
+def test_of_few_rows_a_day_chance_is_no_alarm_and_weekends_are_not_either() -> None:
+    monday = date(2026, 3, 2)
+    twenties = {monday + timedelta(days=step): 20 for step in range(10)}
+    weekends = {monday + timedelta(days=step): 500 if step % 7 >= 5 else 1000 for step in range(12)}
+
+    # 4 deviations of a count of 20, of which one day in 30,000 comes by chance
+    assert found("volume", Window(date(2026, 3, 12), NOW, sheet=Sheet(38, {}), earlier=twenties)) == []
+    assert found("volume", Window(date(2026, 3, 12), NOW, sheet=Sheet(90, {}), earlier=twenties)) == [
+        ("alarm", "rows.many")
+    ]
+    # the second Saturday, half as many as on the days before
+    assert found("volume", Window(date(2026, 3, 14), NOW, sheet=Sheet(500, {}), earlier=weekends)) == []
+    assert found("volume", Window(date(2026, 3, 16), NOW, sheet=Sheet(300, {}), earlier=weekends)) == [
+        ("alarm", "rows.few")
+    ]
+    # two days without any of three a day come every few months
+    threes = {monday + timedelta(days=step): 3 for step in range(10)}
+    assert found("volume", Window(date(2026, 3, 13), NOW, earlier=threes)) == []
+    assert found("volume", Window(date(2026, 3, 16), NOW, earlier=threes)) == [("alarm", "rows.none")]

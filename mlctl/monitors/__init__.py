@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 from pydantic import Field
 
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 class MonitorOptions(Record):
     """What every monitor says, whatever its kind."""
+
+    BY_RELEASE: ClassVar[bool] = False
+    """Whether each release's rows of a day are held against its own baseline, a challenger's too."""
 
     kind: str = Field(description="the monitor's kind: mlctl explain monitors")
     severity: Literal["alarm", "warn"] = Field(
@@ -69,17 +72,17 @@ class Window:
         day: The day, UTC.
         now: Until when what happened is known (exclusive); of a past day that is replayed, its end.
         sheet: Sketches of the rows that were scored on the day; None when nothing was.
-        earlier: Sketches of days before, by day.
+        earlier: Rows that were scored on days before, by day.
         joined: The predictions so far with the labels that are known by `now` (`mlctl/outcomes/`); None where nothing
             was kept. Called only by who needs it.
-        facts: What else is known of the day, by name: `sources` (ages), `requests`, `runs`, `cost`, `index`.
+        facts: What else is known of the day, by name: `sources` (ages), `requests`, `missed` (acts), `cost`, `index`.
         causes: What happened on or just before the day and may be why: a new release, a changed schema.
     """
 
     day: date
     now: datetime
     sheet: Sheet | None = None
-    earlier: Mapping[date, Sheet] = field(default_factory=dict)
+    earlier: Mapping[date, int] = field(default_factory=dict)
     joined: Callable[[], pl.DataFrame | None] = lambda: None
     facts: Mapping[str, Any] = field(default_factory=dict)
     causes: tuple[str, ...] = ()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import ClassVar, Final, Literal
 
 from pydantic import Field
 
@@ -14,23 +14,72 @@ from mlctl.sketches import Baseline, Sheet
 from mlctl.sketches.norms import discovered
 from mlctl.sketches.sheet import OUTPUTS
 
-FALSE_SHARE: Final = 0.0027
-"""Share of false alarms among the columns that speak up: what three deviations of a normal leave out."""
+DAYS_TOGETHER: Final = 365
+"""Days whose verdicts of one monitor are one family: it looks every day, and whoever is woken counts by the year."""
 
 
-def false_share(sigma: float) -> float:
-    """What so many deviations of a normal leave out on both sides."""
+SIGMA: Final = "deviations of a usual day whose chance of a false alarm a whole year of days may have"
+"""What the option `sigma` of a monitor means."""
+
+
+def beyond(sigma: float) -> float:
+    """The chance that so many deviations of a normal leave out on both sides.
+
+    >>> round(beyond(3.0), 4)
+    0.0027
+    """
     from scipy.special import ndtr
 
     return 2 * float(ndtr(-sigma))
 
 
-class DailyOptions(MonitorOptions):
-    """Options of a monitor that holds a day's histograms against training."""
+def false_share(sigma: float) -> float:
+    """The chance of a false alarm that one day of a monitor may have, so that a year of days has that of `sigma`.
+
+    Bonferroni's bound over the days of a year, which holds however days hang together.
+
+    >>> f"{false_share(3.0):.1e}"
+    '7.4e-06'
+    """
+    return beyond(sigma) / DAYS_TOGETHER
+
+
+def day_sigma(sigma: float) -> float:
+    """The deviations that leave out on one day what `sigma` leaves out over a year of days.
+
+    >>> round(day_sigma(3.0), 2)
+    4.48
+    """
+    from scipy.special import ndtri
+
+    return -float(ndtri(false_share(sigma) / 2))
+
+
+class RowsOptions(MonitorOptions):
+    """Options of a monitor that holds a day's rows against training."""
+
+    BY_RELEASE: ClassVar[bool] = True
+
+    min_rows: int = Field(default=30, ge=2, description="a day, or a cohort's day, of fewer rows is not judged")
+
+
+class SigmaOptions(RowsOptions):
+    """Options of a monitor that holds a day's statistics against those of other days."""
+
+    sigma: float = Field(default=3.0, gt=0, le=10, description=SIGMA)
+    min_shift: float = Field(
+        default=0.1,
+        ge=0,
+        description="smallest shift that matters: of a mean in deviations of a training row; of a stddev as a share of "
+        "it; of a share p in units of sqrt(p (1 - p))",
+    )
+
+
+class DailyOptions(RowsOptions):
+    """Options of a monitor that holds a day's columns against training."""
 
     columns: tuple[str, ...] | None = Field(default=None, description="features that are watched; default: all")
     exclude: tuple[str, ...] = Field(default=(), description="features that are not watched")
-    min_rows: int = Field(default=30, ge=2, description="a day of fewer rows is not judged")
     most: int = Field(default=20, ge=1, description="most columns that are told, by importance times shift")
 
 

@@ -15,9 +15,9 @@ from pydantic import Field
 
 from mlctl.findings import Finding
 from mlctl.monitors import Measured, Window
-from mlctl.monitors._daily import FALSE_SHARE, DailyOptions, Shift, number, told, unjudged, watched
+from mlctl.monitors._daily import DailyOptions, Shift, false_share, number, told, unjudged, watched
 from mlctl.sketches import Baseline, Sketch
-from mlctl.sketches.sheet import WORDS
+from mlctl.sketches.sheet import DIRECTION, WORDS
 from mlctl.sketches.statistics import distances
 
 Chosen = Callable[[str], bool]
@@ -66,7 +66,7 @@ def observed(
             looks = _moved(sketch, baseline, column)
             shift = Shift(column, what, likely, value, f"{what} {number(value)}", number(allowed), looks)
             shifts[column] = (shift, value > allowed)
-    return told(options, window, baseline, shifts, FALSE_SHARE)
+    return told(options, window, baseline, shifts, false_share(_SIGMA))
 
 
 def _distance(sketch: Sketch | None, baseline: Baseline, column: str, what: str) -> float | None:
@@ -95,9 +95,24 @@ def _chance(what: str, sketch: Sketch, baseline: Baseline, column: str) -> float
     if column.endswith(WORDS):
         rows /= _TOGETHER
     if what in ("ks", "wasserstein"):
-        return float(kolmogorov(found["ks"] * math.sqrt(rows)))
+        by_ranks = float(kolmogorov(found["ks"] * math.sqrt(rows)))
+        # a projection of a vector is a sum of many numbers, whose mean tells more than ranks do
+        return min(1.0, 2 * min(by_ranks, _by_mean(sketch, baseline, column))) if DIRECTION in column else by_ranks
     statistic, bins = _pooled(sketch, whole, rows)
     return float(chdtrc(max(bins - 1, 1), statistic))
+
+
+def _by_mean(sketch: Sketch, baseline: Baseline, column: str) -> float:
+    """The chance that two means lie as far apart, by a normal distribution."""
+    from scipy.special import ndtr
+
+    whole, shape = baseline.whole.columns[column], baseline.shapes[column]
+    ours, theirs = sketch.mean(shape), whole.mean(shape)
+    deviations = (sketch.deviation(shape) or 0.0, whole.deviation(shape) or 0.0)
+    error = math.hypot(deviations[0] / math.sqrt(sketch.known), deviations[1] / math.sqrt(whole.known))
+    if ours is None or theirs is None or not error:
+        return 1.0
+    return 2 * float(ndtr(-abs(ours - theirs) / error))
 
 
 def _pooled(sketch: Sketch, whole: Sketch, rows: float) -> tuple[float, int]:

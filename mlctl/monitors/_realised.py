@@ -19,9 +19,12 @@ if TYPE_CHECKING:
 
     from mlctl.sketches import Baseline
 
-_RESAMPLES: Final = 100
+RESAMPLES: Final = 100
+"""Resamples of entities by which the error of a metric is known."""
 _BY_MODEL: Final = ("model", "low_confidence")
 _MOST_ROWS: Final = 20_000
+_ACCURACY: Final = "accuracy"
+"""Of several classes only the surest one's probability is kept: the share of right decisions can be measured."""
 _NORMAL_WIDTH: Final = 3.92
 """Deviations of a normal between the ends of a 95 % interval."""
 
@@ -72,7 +75,8 @@ def judge(options: Any, window: Window, baseline: Baseline | None) -> Judged:
     rows = window.joined()
     if rows is None or not rows.height:
         return Judged("no predictions that were kept")
-    rows = _answered(rows, window)
+    several = not rows[LABEL].dtype.is_numeric()
+    rows = _answered(rows, window, several)
     known = maturity.learn(rows, window.now)
     if known is None:
         return Judged(f"{int(rows[LABEL].is_not_null().sum()):,} labels of {rows.height:,} predictions")
@@ -81,8 +85,8 @@ def judge(options: Any, window: Window, baseline: Baseline | None) -> Judged:
     labelled = chosen.drop_nulls(LABEL)
     if labelled.height < options.min_rows:
         return Judged(f"{labelled.height:,} labels of {chosen.height:,} predictions that are {age} days old or more")
-    truth, score, name, told = _task(options, labelled, baseline)
-    metric, better = _metric(told["options"])
+    truth, score, name, told = _task(options, labelled, baseline, several)
+    metric, better = _metric(None if several else told["options"])
     ages = ((window.now - labelled[AS_OF]) / timedelta(days=1)).to_numpy()
     weight = known.weight(labelled[LABEL], ages)
     realised, error = _with_error(metric, truth, score, weight, labelled)
@@ -90,7 +94,8 @@ def judge(options: Any, window: Window, baseline: Baseline | None) -> Judged:
         return Judged(f"{name} is not defined on {labelled.height:,} labels: one class alone")
     promised, promised_error = _promise(told, score)
     found = Judged("", name, better, realised, error, promised, promised_error)
-    estimated = _estimated(metric, rows, window, days) if _is_binary(labelled) else None
+    newest = _newest(rows, window, days)
+    estimated = _surest(newest) if several else _estimated(metric, newest) if _is_binary(labelled) else None
     coverage = labelled.height / chosen.height
     early = _early(rows, known, window, age)
     return replace(
@@ -98,12 +103,16 @@ def judge(options: Any, window: Window, baseline: Baseline | None) -> Judged:
     )
 
 
-def _answered(rows: pl.DataFrame, window: Window) -> pl.DataFrame:
-    """What the model itself decided by now, with the labels that are known by now; one row per key and moment."""
+def _answered(rows: pl.DataFrame, window: Window, several: bool) -> pl.DataFrame:
+    """What the model itself decided by now, with the labels that are known by now; one row per key and moment.
+
+    Between several classes a decision that the model was not sure enough of is none that can be right.
+    """
     import polars as pl
 
+    reasons = _BY_MODEL[:1] if several else _BY_MODEL
     by_now = rows.filter(
-        (pl.col(AS_OF) <= window.now) & pl.col("reason").is_in(_BY_MODEL) & pl.col("score").is_not_null()
+        (pl.col(AS_OF) <= window.now) & pl.col("reason").is_in(reasons) & pl.col("score").is_not_null()
     )
     ripe = pl.col(KNOWN_AT) <= window.now
     return by_now.with_columns(pl.when(ripe).then(LABEL).alias(LABEL), pl.when(ripe).then(KNOWN_AT).alias(KNOWN_AT))
@@ -127,16 +136,15 @@ def _is_binary(labelled: pl.DataFrame) -> bool:
 
 
 def _task(
-    options: Any, labelled: pl.DataFrame, baseline: Baseline
+    options: Any, labelled: pl.DataFrame, baseline: Baseline, several: bool
 ) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any], str, dict[str, Any]]:
     """Truth and score, the metric's name and what was promised; of several classes whether the decision was right."""
     import numpy as np
 
     score = labelled["score"].to_numpy().astype(np.float64)
-    if not labelled[LABEL].dtype.is_numeric():
+    if several:
         right = (labelled[LABEL] == labelled["decision"]).to_numpy().astype(np.float64)
-        told: dict[str, Any] = {"value": None, "options": None}
-        return right, score, "share_right", told
+        return right, score, _ACCURACY, dict(baseline.evaluation.get(_ACCURACY, {"value": None}))
     order = sorted(baseline.evaluation, key=lambda name: baseline.evaluation[name].get("place", 0))
     name = options.metric if options.metric in baseline.evaluation else order[0]
     return labelled[LABEL].to_numpy().astype(np.float64), score, name, dict(baseline.evaluation[name])
@@ -152,7 +160,7 @@ def _metric(options: dict[str, Any] | None) -> tuple[Measure, str]:
 def _promise(told: dict[str, Any], score: np.ndarray[Any, Any]) -> tuple[float, float]:
     """What the release was promised to reach, and how sure that is."""
     if told["value"] is None:
-        # decisions between classes: the confidence is the promise
+        # nothing was evaluated by accuracy: what the scores say of themselves is the promise
         return float(score.mean()), 0.0
     width = (
         (told["high"] - told["low"]) / _NORMAL_WIDTH if told["low"] is not None and told["high"] is not None else 0.0
@@ -178,25 +186,37 @@ def _with_error(
     codes = labelled.to_series(0).rank("dense").to_numpy().astype(np.int64)[order] - 1
     draw = np.random.Generator(np.random.PCG64(7))
     units, values = int(codes.max()) + 1, []
-    for _ in range(_RESAMPLES):
+    for _ in range(RESAMPLES):
         counts = np.bincount(draw.integers(0, units, units), minlength=units)
         values.append(metric(truth, score, weight * counts[codes]))
     return metric(truth, score, weight), float(np.nanstd(values, ddof=1))
 
 
-def _estimated(metric: Measure, rows: pl.DataFrame, window: Window, days: int) -> float | None:
-    """What the scores of the newest days promise, if each is the chance that it says."""
+def _newest(rows: pl.DataFrame, window: Window, days: int) -> np.ndarray[Any, Any]:
+    """[predictions] sorted scores of the newest days, as many days as the window has; a part of very many."""
     import numpy as np
     import polars as pl
 
     newest = rows.filter(pl.col(AS_OF) > window.now - timedelta(days=days))["score"].to_numpy().astype(np.float64)
+    some = np.linspace(0, len(newest) - 1, min(len(newest), _MOST_ROWS)).astype(np.int64)
+    return np.sort(newest[some])
+
+
+def _estimated(metric: Measure, newest: np.ndarray[Any, Any]) -> float | None:
+    """What the scores of the newest days promise, if each is the chance that it says."""
+    import numpy as np
+
     if len(newest) < 2 or newest.min() < 0 or newest.max() > 1:
         return None
-    newest = np.sort(newest[np.linspace(0, len(newest) - 1, min(len(newest), _MOST_ROWS)).astype(np.int64)])
     twice = np.repeat(newest, 2)
     truth = np.tile([1.0, 0.0], len(newest))
     value = metric(truth, twice, np.where(truth == 1, twice, 1 - twice))
     return None if math.isnan(value) else value
+
+
+def _surest(newest: np.ndarray[Any, Any]) -> float | None:
+    """The share of right decisions that the probabilities of the surest class promise."""
+    return float(newest.mean()) if len(newest) else None
 
 
 def _early(rows: pl.DataFrame, known: maturity.Maturity, window: Window, age: int) -> str:

@@ -13,7 +13,7 @@ from mlctl.monitors._daily import Shift, number
 from mlctl.monitors._looks import looks_like
 from mlctl.sketches import Baseline, Shape, Sketch
 from mlctl.sketches.norms import Norm
-from mlctl.sketches.statistics import HIGH, LOW, Scale, back, statistics
+from mlctl.sketches.statistics import DEVIATION, HIGH, LOW, MEAN, Scale, back, statistics
 
 
 @dataclass(frozen=True)
@@ -71,6 +71,7 @@ def most_surprising(column: Column, sigma: float, min_shift: float) -> tuple[Shi
     if column.shape.kind == "number" and not column.scale.deviation:
         return _constant(column)
     found = statistics(column.sketch, column.shape, column.scale)
+    without = statistics(column.sketch.without_farthest(column.shape), column.shape, column.scale)
     judged = []
     for what in found:
         norm = column.norms.get(what)
@@ -78,6 +79,9 @@ def most_surprising(column: Column, sigma: float, min_shift: float) -> tuple[Shi
             size = abs(found[what][1] - norm.expected(column.rows, column.day)[0])
             chance = norm.surprise(found[what][1], column.rows, column.day)
             chance = max(chance, _by_luck(column, what))
+            if what in (MEAN, DEVIATION) and what in without:
+                # where tails are long one row may carry the whole moment: how far it lies is the extremes' to tell
+                chance = max(chance, norm.surprise(without[what][1], column.rows, column.day))
             judged.append((size >= min_shift, -chance, size, what))
     if not judged:
         return None

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Final, Literal
 from pydantic import Field
 
 from mlctl.findings import Finding
-from mlctl.monitors import Measured, MonitorOptions, Window
-from mlctl.monitors._daily import false_share, unjudged_rows
+from mlctl.monitors import Measured, Window
+from mlctl.monitors._daily import SigmaOptions, false_share, unjudged_rows
 from mlctl.monitors._sigma import Column, measured, most_surprising
 
 if TYPE_CHECKING:
@@ -23,16 +23,13 @@ _REASON: Final = "@reason"
 _FAULTS: Final = ("model_error", "timeout", "unknown_entity", "stale_feature")
 
 
-class Options(MonitorOptions):
+class Options(SigmaOptions):
     """Options of the share of fallbacks."""
 
     kind: Literal["fallback"] = Field(default="fallback", description="fallback")
     max_faults: float = Field(
         default=0.01, ge=0, le=1, description="largest share of rows decided by the fallback because something failed"
     )
-    sigma: float = Field(default=3.0, gt=0, le=10, description="deviations of the daily share")
-    min_shift: float = Field(default=0.1, ge=0, description="smallest shift of a share p, in units of sqrt(p (1 - p))")
-    min_rows: int = Field(default=30, ge=2, description="a day of fewer rows is not judged")
 
 
 EXAMPLE: Final[dict[str, object]] = {"kind": "fallback", "max_faults": 0.01}

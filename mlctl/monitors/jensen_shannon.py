@@ -24,7 +24,6 @@ class Options(DistanceOptions):
     """Options of the Jensen-Shannon distance."""
 
     kind: Literal["jensen_shannon"] = Field(default="jensen_shannon", description="jensen_shannon")
-    limit: float = Field(default=0.1, gt=0, description="distance from which a shift matters")
 
 
 EXAMPLE: Final[dict[str, object]] = {"kind": "jensen_shannon", "limit": 0.1}

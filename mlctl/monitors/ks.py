@@ -22,7 +22,6 @@ class Options(DistanceOptions):
     """Options of Kolmogorov-Smirnov."""
 
     kind: Literal["ks"] = Field(default="ks", description="ks")
-    limit: float = Field(default=0.1, gt=0, description="gap from which a shift matters")
 
 
 EXAMPLE: Final[dict[str, object]] = {"kind": "ks", "limit": 0.1}

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Final, Literal
 from pydantic import Field
 
 from mlctl.findings import Finding
-from mlctl.monitors import Measured, MonitorOptions, Window
-from mlctl.monitors._daily import Shift, false_share, number, unjudged_rows
+from mlctl.monitors import Measured, Window
+from mlctl.monitors._daily import Shift, SigmaOptions, beyond, false_share, number, unjudged_rows
 from mlctl.monitors._sigma import Column, measured, most_surprising
 from mlctl.sketches import DECISION, SCORE, Baseline, Sheet
 from mlctl.sketches.norms import Norm, discovered
@@ -27,20 +27,14 @@ if TYPE_CHECKING:
     from mlctl.sketches.additive import Split
 
 _UNEXPLAINED: Final = "unexplained"
+_TESTS: Final = 2
+"""Outputs that moved, and scores that inputs do not explain, share the chance of a false alarm."""
 
 
-class Options(MonitorOptions):
+class Options(SigmaOptions):
     """Options of prediction drift."""
 
     kind: Literal["prediction"] = Field(default="prediction", description="prediction")
-    sigma: float = Field(default=3.0, gt=0, le=10, description="deviations of the daily statistic")
-    min_shift: float = Field(
-        default=0.1,
-        ge=0,
-        description="smallest shift that matters: of a mean score in deviations of one training score; of a share p in "
-        "units of sqrt(p (1 - p))",
-    )
-    min_rows: int = Field(default=30, ge=2, description="a day, or a cohort's day, of fewer rows is not judged")
 
 
 EXAMPLE: Final[dict[str, object]] = {"kind": "prediction", "min_shift": 0.1}
@@ -71,7 +65,7 @@ def observe(options: Options, window: Window, baseline: Baseline | None) -> list
         for column in _columns(options, window, baseline)
         if (shift := most_surprising(column, options.sigma, options.min_shift)) is not None
     }
-    loud = discovered({name: shift.chance for name, (shift, _) in found.items()}, false_share(options.sigma))
+    loud = discovered({name: shift.chance for name, (shift, _) in found.items()}, false_share(options.sigma) / _TESTS)
     told = [
         _finding(options, window, baseline, shift, splits)
         for name, (shift, matters) in found.items()
@@ -155,7 +149,7 @@ def _usual(split: Split, baseline: Baseline, output: str, window: Window, sigma:
     if norm is None or window.sheet is None:
         return abs(split.unexplained) <= abs(split.shift) / 2
     chance = norm.surprise(split.unexplained, window.sheet.rows, window.day)
-    return chance > false_share(sigma) or abs(split.unexplained - norm.middle) <= abs(split.shift) / 10
+    return chance > beyond(sigma) or abs(split.unexplained - norm.middle) <= abs(split.shift) / 10
 
 
 def _unexplained(options: Options, window: Window, baseline: Baseline, splits: dict[str, Split]) -> list[Finding]:
@@ -166,7 +160,7 @@ def _unexplained(options: Options, window: Window, baseline: Baseline, splits: d
         return []
     chance = norm.surprise(split.unexplained, sheet.rows, window.day)
     size = abs(split.unexplained - norm.middle) / (baseline.scale(SCORE).deviation or 1.0)
-    if chance > false_share(options.sigma) or size < options.min_shift:
+    if chance > false_share(options.sigma) / _TESTS or size < options.min_shift:
         return []
     low, high = norm.limits(sheet.rows, window.day, options.sigma)
     value = f"a shift of {number(split.unexplained)} that inputs do not explain"

@@ -24,7 +24,6 @@ class Options(DistanceOptions):
     """Options of text drift."""
 
     kind: Literal["text"] = Field(default="text", description="text")
-    limit: float = Field(default=0.1, gt=0, description="distance from which a shift matters")
 
 
 EXAMPLE: Final[dict[str, object]] = {"kind": "text", "limit": 0.15}

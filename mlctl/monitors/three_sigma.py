@@ -2,8 +2,9 @@
 
 Mean, stddev, min, max and null share of numbers, null share and the share of each value of categories (the count of
 rows is `volume`) are held against the training days: beyond three deviations *of the daily statistic* it speaks up,
-which over thousands of rows is far earlier than three deviations of a row. Many features make one family: the share of
-false alarms among them is held, not each one's. A shift smaller than `min_shift` is no alarm, however sure it is.
+which over thousands of rows is far earlier than three deviations of a row. All statistics, all features and all days of
+a year make one family: three deviations is the chance of a false alarm of the family, not of each one. A shift smaller
+than `min_shift` is no alarm, however sure it is.
 
 Use it for every model. Not for whole distributions whose moments stay: `psi`, `ks`, `jensen_shannon`, `wasserstein`.
 """
@@ -16,24 +17,17 @@ from pydantic import Field
 
 from mlctl.findings import Finding
 from mlctl.monitors import Measured, Window
-from mlctl.monitors._daily import DailyOptions, Shift, false_share, told, unjudged, watched
+from mlctl.monitors._daily import DailyOptions, Shift, SigmaOptions, false_share, told, unjudged, watched
 from mlctl.monitors._sigma import Column, measured, most_surprising
 
 if TYPE_CHECKING:
     from mlctl.sketches import Baseline
 
 
-class Options(DailyOptions):
+class Options(SigmaOptions, DailyOptions):
     """Options of the five daily statistics."""
 
     kind: Literal["three_sigma"] = Field(default="three_sigma", description="three_sigma")
-    sigma: float = Field(default=3.0, gt=0, le=10, description="deviations of the daily statistic")
-    min_shift: float = Field(
-        default=0.1,
-        ge=0,
-        description="smallest shift that matters: of a mean in deviations of a training row; of a stddev as a share of "
-        "it; of a share p in units of sqrt(p (1 - p))",
-    )
 
 
 EXAMPLE: Final[dict[str, object]] = {"kind": "three_sigma", "min_shift": 0.1}

@@ -75,6 +75,7 @@ class Scored:
         features: The features, in the order of `scores`.
         pairs: What both releases said, a row an entity; None where nobody is tried.
         fault: Why the challenger got nobody after all; empty when it did what it should.
+        tried: The challenger's own features of the rows of `scores` that it decided, in their order; None where none.
     """
 
     champion: Release
@@ -82,6 +83,7 @@ class Scored:
     features: pl.DataFrame
     pairs: pl.DataFrame | None = None
     fault: str = ""
+    tried: pl.DataFrame | None = None
 
 
 def sharers(places: Places) -> Sharers:
@@ -124,14 +126,16 @@ def score(who: Sharers, places: Places, project: Project, files: Mapping[str, Pa
         return Scored(champion, scores, features[0])
     challenger = open_release(who.challenger, _again(places, who.challenger))
     try:
-        tried = by(challenger, who.challenger, lambda _: None)
+        tried = by(challenger, who.challenger, features.append)
     except DataError as error:
         return Scored(champion, scores, features[0], None, f"it cannot score: {first_line(error)}")
     pairs = _pairs(who.traffic, scores, tried, _cohorts(champion, features[0]))
     fault = _fault(champion, pairs, project.rollout.guards)
-    if not fault and who.traffic.mode == "split":
-        scores = _shared(who.traffic, places.name, scores, tried)
-    return Scored(champion, scores, features[0], pairs, fault)
+    if fault or who.traffic.mode != "split":
+        return Scored(champion, scores, features[0], pairs, fault)
+    scores, key = _shared(who.traffic, places.name, scores, tried), scores.columns[0]
+    fell = scores.filter(scores["variant"] == CHALLENGER)[key]
+    return Scored(champion, scores, features[0], pairs, tried=features[1].filter(tried[key].is_in(fell.implode())))
 
 
 def _way(places: Places, project: Project, files: Mapping[str, Path], when: When) -> _Way:

@@ -4,7 +4,8 @@ The deviation is that of the *daily statistic*, from the training days, and a fe
 by Student's t of a new observation, whose three-sigma limits are wider the fewer days there were. Where weekdays differ
 (an F test at 1 % over three weeks or more), a day is held against its own weekday. A smallest and a largest value
 follow Gumbel's distribution on the asinh scale, and so do mean and deviation of a column with long tails. A day
-beyond six robust deviations is left out.
+beyond six robust deviations is left out. Where days scatter no more than so many rows do by chance (a chi-square test
+at 1 %), chance is what they are judged by: its spread is known, and Student's wide limits are not needed.
 
 Gumbel, "Statistics of Extremes" (1958); Benjamini and Hochberg, "Controlling the false discovery rate", Journal of the
 Royal Statistical Society B 57 (1995).
@@ -16,7 +17,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from functools import cache
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Final
 
 from mlctl.sketches.statistics import DEVIATION, HIGH, LOW, MEAN, NULLS
@@ -32,6 +33,7 @@ _LONG: Final = math.asinh(5.0)
 _MOST_LEFT_OUT: Final = 0.1
 _GUMBEL: Final = math.pi / math.sqrt(6)
 _EULER: Final = 0.5772156649015329
+_BEYOND_CHANCE: Final = 0.01
 _SURE: Final = 1000
 """Degrees of freedom where the spread is known and not estimated."""
 
@@ -65,6 +67,16 @@ class Norm:
     above: bool = False
     below: bool = False
 
+    @cached_property
+    def by_chance(self) -> bool:
+        """Whether the days scatter no more than so many rows do by chance alone."""
+        from scipy.special import chdtri
+
+        dof = self.days - (_WEEK if self.weekdays else 1)
+        if dof < 1 or not self.slack:
+            return False
+        return dof * self.spread**2 * self.rows <= self.slack**2 * float(chdtri(dof, _BEYOND_CHANCE))
+
     def expected(self, rows: int, day: date) -> tuple[float, float, int]:
         """Middle and spread of a new day of so many rows, and the degrees of freedom of the spread."""
         ratio = self.rows / max(rows, 1)
@@ -77,8 +89,8 @@ class Norm:
             # real days also differ by what no number of rows evens out
             spread *= math.sqrt(max(ratio, 1.0) if self.observed else ratio)
         least = self.slack / math.sqrt(max(rows, 1))
-        if least > spread:
-            spread, dof = least, _SURE
+        if least > spread or self.by_chance:
+            spread, dof = max(spread, least), _SURE
         return middle, spread * math.sqrt(1 + 1 / max(self.days, 1)), dof
 
     def limits(self, rows: int, day: date, sigma: float) -> tuple[float, float]:
@@ -164,7 +176,7 @@ def _by_weekday(told: Sequence[tuple[Day, float]], middle: float, spread: float)
         return (), spread
     inside = math.fsum((value - _moments(values)[0]) ** 2 for values in by.values() for value in values)
     whole, left = spread**2 * (len(told) - 1), len(told) - _WEEK
-    if inside <= 0 or fdtrc(_WEEK - 1, left, max(whole - inside, 0) / (_WEEK - 1) / (inside / left)) > 0.01:
+    if inside <= 0 or fdtrc(_WEEK - 1, left, max(whole - inside, 0) / (_WEEK - 1) / (inside / left)) > _BEYOND_CHANCE:
         return (), spread
     return tuple(_moments(by[weekday])[0] - middle for weekday in range(_WEEK)), math.sqrt(inside / left)
 

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 SCORE: Final = "@score"
 DECISION: Final = "@decision"
-OUTPUTS: Final = {SCORE: "score", DECISION: "decision", "@reason": "reason", "@variant": "variant"}
+VARIANT: Final = "@variant"
+OUTPUTS: Final = {SCORE: "score", DECISION: "decision", "@reason": "reason", VARIANT: "variant"}
 """Names of the outputs' sketches, and the columns of scored rows that they are of."""
 WORDS: Final = "@words"
 LENGTH: Final = "@length"

@@ -1,16 +1,17 @@
 """Sketches on disk: one small file for each day and origin, and the baselines that they were counted by.
 
   sketches/baselines/ID.json           a baseline; ID is the hash of its content
-  sketches/DAY.batch.RUN.json          what one run of `mlctl score` scored on that day
+  sketches/DAY.batch.RUN.json          what one run of `mlctl score` scored on that day; a challenger's RUN.RELEASE.json
   sketches/DAY.online.SEGMENT.json     what a server answered on that day, one file for each segment of its log
 
-Of several batches of one day the one that was scored last counts; segments add up.
+Of several batches of one day the one that was scored last counts; segments add up. Sketches that two baselines counted
+do not: each release is held against its own.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -18,7 +19,7 @@ from typing import Any, Final
 from mlctl.errors import IntegrityError
 from mlctl.files import write_bytes, write_text
 from mlctl.sketches.baseline import Baseline, of_record
-from mlctl.sketches.sheet import Sheet, added_up
+from mlctl.sketches.sheet import VARIANT, Sheet, added_up
 from mlctl.times import moment_text
 from mlctl.workspace import Places
 
@@ -33,11 +34,23 @@ class Watched:
         sheet: Its sketches.
         baseline: Id of the baseline that they were counted by.
         releases: The releases that scored, sorted.
+        others: What releases of other baselines scored on the day, such as a challenger.
     """
 
     sheet: Sheet
     baseline: str
     releases: tuple[str, ...]
+    others: tuple[Watched, ...] = ()
+
+    @property
+    def rows(self) -> int:
+        """Rows that were scored on the day, whoever scored them."""
+        return self.sheet.rows + sum(other.sheet.rows for other in self.others)
+
+    @property
+    def scorers(self) -> tuple[str, ...]:
+        """Every release that scored on the day; the champion's first."""
+        return (*self.releases, *(release for other in self.others for release in other.releases))
 
 
 def keep(places: Places, baseline: Baseline, sheet: Sheet, told: Mapping[str, Any]) -> None:
@@ -86,7 +99,7 @@ def days(places: Places) -> list[date]:
 def read(
     places: Places, first: date, last: date, living: Mapping[date, Sequence[Mapping[str, Any]]] | None = None
 ) -> dict[date, Watched]:
-    """What was scored on each day of a stretch, both ends included; a day of several baselines shows the latest one.
+    """What was scored on each day of a stretch, both ends included; of several baselines the champion's comes first.
 
     Args:
         places: The project's paths.
@@ -124,12 +137,25 @@ def _record(path: Path) -> dict[str, Any]:
 
 
 def _together(told: list[tuple[str, dict[str, Any]]]) -> Watched:
-    latest = max((record for _, record in told), key=lambda record: record["scored_at"])["baseline"]
-    ours = [(origin, record) for origin, record in told if record["baseline"] == latest]
-    batches = sorted((r for origin, r in ours if origin == "batch"), key=lambda record: record["scored_at"])[-1:]
-    counted = [*batches, *(record for origin, record in ours if origin == "online")]
-    sheet = added_up(Sheet.of_record(record["sheet"]) for record in counted) or Sheet(0, {})
-    return Watched(sheet, latest, tuple(sorted({record["release"] for record in counted})))
+    batches = [record for origin, record in told if origin == "batch"]
+    # a run's records, those of its challenger too, were scored at one moment
+    last = max((record["scored_at"] for record in batches), default="")
+    counted = [record for origin, record in told if origin == "online" or record["scored_at"] == last]
+    by_baseline: dict[str, list[dict[str, Any]]] = {}
+    for record in counted:
+        by_baseline.setdefault(record["baseline"], []).append(record)
+    found = []
+    for identity, records in by_baseline.items():
+        sheet = added_up(Sheet.of_record(record["sheet"]) for record in records) or Sheet(0, {})
+        found.append(Watched(sheet, identity, tuple(sorted({record["release"] for record in records}))))
+    first, *others = sorted(found, key=lambda one: (-_as_champion(one.sheet), -one.sheet.rows, one.baseline))
+    return replace(first, others=tuple(others))
+
+
+def _as_champion(sheet: Sheet) -> int:
+    """Rows that a champion scored."""
+    variant = sheet.columns.get(VARIANT)
+    return sheet.rows - (0 if variant is None else variant.new.get("challenger", 0))
 
 
 def baseline(places: Places, identity: str) -> Baseline:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from mlctl.sketches.shapes import Shape
@@ -65,6 +65,20 @@ class Sketch:
         # exact in whole numbers; only the last division rounds
         spread = self.known * self.squares - self.total * self.total
         return shape.unit * math.sqrt(max(spread, 0) / (self.known * (self.known - 1)))
+
+    def without_farthest(self, shape: Shape) -> Sketch:
+        """The moments without the row that lies farthest from the mean; the rest stays as it is.
+
+        >>> Sketch(rows=3, total=12, squares=102, low=1.0, high=10.0).without_farthest(Shape(kind="number")).total
+        2
+        """
+        mean = self.mean(shape)
+        if mean is None or self.low is None or self.high is None or self.known < 2:
+            return self
+        farthest = self.high if self.high - mean >= mean - self.low else self.low
+        steps = round((farthest - shape.centre) / shape.unit)
+        rows, squares = self.rows - 1, max(self.squares - steps * steps, 0)
+        return replace(self, rows=rows, total=self.total - steps, squares=squares)
 
     def shares(self) -> list[float]:
         """Share of the usable values by bin; all 0 where there are none."""

@@ -1,7 +1,8 @@
 """A timetable is a function from a project's schedule to the files that a scheduler takes.
 
 Every kind states the time zone, lets one run of an act work at a time, and says what becomes of a time that passed
-while nobody could run it. A run that is missed all the same is told by `mlctl freshness`, from the ledger.
+while nobody could run it. A run that is missed all the same is told, from the ledger, by `mlctl freshness` and by the
+monitor `missed_runs`.
 """
 
 from __future__ import annotations
@@ -125,9 +126,9 @@ class Missed:
 
 
 def missed(places: Places, project: Project, now: datetime) -> list[Missed]:
-    """The acts of the schedule that were not done since they were last due, by the ledger of this workspace."""
+    """The acts of the schedule that by a moment were not done since they were last due, by this workspace's ledger."""
     schedule, found = project.schedule, []
-    done = _last_done(places)
+    done = _last_done(places, now)
     for act, when in schedule.acts().items():
         due = parse(when).due_before(now - duration(schedule.grace), schedule.time_zone)
         last = done.get("index" if act == "score" and project.ranks() else act)
@@ -136,10 +137,10 @@ def missed(places: Places, project: Project, now: datetime) -> list[Missed]:
     return found
 
 
-def _last_done(places: Places) -> dict[str, datetime]:
-    """When each act last ended well; a retraining that the gate refused has been done."""
+def _last_done(places: Places, until: datetime) -> dict[str, datetime]:
+    """When before a moment each act last ended well; a retraining that the gate refused has been done."""
     found: dict[str, datetime] = {}
-    for entry in ledger.read(places):
+    for entry in ledger.read(places, until=until):
         if entry.outcome in ("done", "refused"):
             found[entry.act] = max(entry.at, found.get(entry.act, entry.at))
     return found

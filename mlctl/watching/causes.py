@@ -35,16 +35,16 @@ def _release(day: date, watched: Mapping[date, Watched]) -> list[str]:
     ours, theirs = watched.get(day), _before(day, watched)
     if ours is None or theirs is None:
         return []
-    new = [release for release in ours.releases if release not in theirs.releases]
+    new = [release for release in ours.scorers if release not in theirs.scorers]
     return [f"release {listed(new)} scores since this day"] if new else []
 
 
 def _volume(day: date, watched: Mapping[date, Watched]) -> list[str]:
     ours, theirs = watched.get(day), _before(day, watched)
-    if ours is None or theirs is None or not theirs.sheet.rows:
+    if ours is None or theirs is None or not theirs.rows:
         return []
-    change = ours.sheet.rows / theirs.sheet.rows - 1
-    rows = f"{ours.sheet.rows:,} rows were scored, {theirs.sheet.rows:,} the day before"
+    change = ours.rows / theirs.rows - 1
+    rows = f"{ours.rows:,} rows were scored, {theirs.rows:,} the day before"
     return [rows] if abs(change) > _OTHER_VOLUME else []
 
 

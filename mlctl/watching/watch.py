@@ -14,13 +14,13 @@ each day's entry is also kept as `watched/DAY.json`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
-from mlctl import costs, freshness, kinds, outcomes, snapshot
-from mlctl.errors import ConfigError
+from mlctl import costs, freshness, kinds, outcomes, snapshot, timetables
+from mlctl.errors import ConfigError, listed
 from mlctl.files import read_json, write_json
 from mlctl.findings import Finding
 from mlctl.indexing import decaying
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 FORMAT: Final = "1.0"
 _VERDICTS: Final = ("alarm", "warn", "note")
 _MEMORY: Final = timedelta(days=60)
-"""How far back a window knows the sketches of days before."""
+"""How far back a window knows how many rows were scored."""
 
 
 @dataclass(frozen=True)
@@ -177,9 +177,13 @@ def watch(places: Places, project: Project, first: date | None, last: date | Non
         window = _window(places, project, day, (watched, joined), now)
         of_day = watched.get(day)
         baseline = present if of_day is None else _baseline(places, of_day.baseline, baselines)
-        observations = tuple(_observed(name, options, window, baseline) for name, options in project.monitors.items())
-        releases = () if of_day is None else of_day.releases
-        rows = 0 if of_day is None else of_day.sheet.rows
+        others = () if of_day is None else of_day.others
+        beside = [(other, _baseline(places, other.baseline, baselines)) for other in others]
+        observations = tuple(
+            _observed(name, options, (window, baseline), beside) for name, options in project.monitors.items()
+        )
+        releases = () if of_day is None else of_day.scorers
+        rows = 0 if of_day is None else of_day.rows
         days.append(WatchedDay(day, rows, releases, window.causes, observations))
     for watched_day in days:
         write_json(places.watched / f"{watched_day.day}.json", {"format_version": FORMAT, **watched_day.record()})
@@ -202,13 +206,21 @@ def _baseline(places: Places, identity: str, read: dict[str, Baseline]) -> Basel
     return read[identity]
 
 
-def _observed(name: str, options: Any, window: Window, baseline: Baseline | None) -> Observation:
-    from dataclasses import replace
-
+def _observed(
+    name: str,
+    options: Any,
+    judged: tuple[Window, Baseline | None],
+    beside: Sequence[tuple[shelf.Watched, Baseline]],
+) -> Observation:
+    """What a monitor found; what releases of other baselines scored is held against theirs, and named."""
     kind = kinds.load("monitors", options.kind)
-    findings = [replace(found, rule=f"{name}.{found.rule}") for found in kind.observe(options, window, baseline)]
-    measured = kind.measure(options, window, baseline)
-    return Observation(name, options.kind, options.runbook, tuple(findings), tuple(measured))
+    findings, measured = kind.observe(options, *judged), kind.measure(options, *judged)
+    for other, baseline in beside if options.BY_RELEASE else ():
+        window, who = replace(judged[0], sheet=other.sheet, kept={}), f" (release {listed(other.releases)})"
+        findings += [replace(found, where=found.where + who) for found in kind.observe(options, window, baseline)]
+        measured += [replace(one, where=one.where + who) for one in kind.measure(options, window, baseline)]
+    told = tuple(replace(found, rule=f"{name}.{found.rule}") for found in findings)
+    return Observation(name, options.kind, options.runbook, told, tuple(measured))
 
 
 def _joined(places: Places, project: Project, now: datetime) -> Callable[[], pl.DataFrame | None]:
@@ -234,12 +246,7 @@ def _window(
 ) -> Window:
     watched, joined = known
     of_day = watched.get(day)
-    baseline = None if of_day is None else of_day.baseline
-    earlier = {
-        other: found.sheet
-        for other, found in watched.items()
-        if day - _MEMORY <= other < day and (baseline is None or found.baseline == baseline)
-    }
+    earlier = {other: found.rows for other, found in watched.items() if day - _MEMORY <= other < day}
     until = min(now, shelf.end_of(day))
     return Window(
         day=day,
@@ -263,4 +270,6 @@ def _facts(places: Places, project: Project, day: date, until: datetime) -> dict
         found["sources"] = freshness.freshness(places, project, until)
     if project.ranks() and (measured := decaying.measurements(places, until=until)):
         found["index"] = measured[-1]
+    if project.schedule.acts():
+        found["missed"] = timetables.missed(places, project, until)
     return found
