@@ -107,12 +107,10 @@ def serve(served: Served, now: Callable[[], datetime], tell: Callable[[str], Non
 
 def _spooled(
     served: Served, now: Callable[[], datetime], measures: Measures, tell: Callable[[str], None]
-) -> PredictionLog | None:
-    """What is counted into sketches beside the answers, segment after segment; None where only a release lies."""
-    places = served.follows
-    if places is None:
-        return None
-    find = spool.finder(places)
+) -> PredictionLog:
+    """What is counted into sketches beside the answers, segment after segment."""
+    places = Places(served.name)
+    find = spool.finder(places, served.release)
 
     def fold(segment: Path) -> None:
         try:
@@ -266,10 +264,13 @@ async def _followed(
     tell: Callable[[str], None],
 ) -> None:
     """Follows what changes on the disk: release and store, and who else is tried."""
-    watched = [_watch(answering, served, now, tell)]
+    requests = Places(served.name).sketches / "requests"
+    watched = [
+        _watch(answering, served, now, tell),
+        Tally(requests, now, answering.measures, tell).follow(),
+    ]
     if served.follows is not None:
         watched.append(Following(answering, served.follows, now, tell).follow())
-        watched.append(Tally(served.follows.sketches / "requests", now, answering.measures, tell).follow())
     if segments is not None:
         watched.append(segments.go_on())
     await asyncio.gather(*watched)

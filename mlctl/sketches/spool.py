@@ -34,13 +34,18 @@ def folder(places: Places) -> Path:
     return places.predictions / "inputs"
 
 
-def finder(places: Places) -> Find:
-    """Finds baselines in the releases of a workspace, and keeps what it found."""
+def finder(places: Places, served: Callable[[], Path] | None = None) -> Find:
+    """Finds baselines in the releases of a workspace, and keeps what it found.
+
+    Args:
+        places: The project's paths.
+        served: Another folder of a release, as it is now: that which a server was told to serve.
+    """
     found: dict[str, Baseline | None] = {}
 
     def find(release: str) -> Baseline | None:
         if release not in found:
-            sealed = [places.releases / release, places.release]
+            sealed = [places.releases / release, places.release, *([served()] if served is not None else [])]
             at = [path for path in sealed if _is(path, release) and (path / BASELINE).is_file()]
             found[release] = shelf.sealed(at[0] / BASELINE) if at else None
         return found[release]

@@ -6,6 +6,7 @@ import importlib.util
 import json
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from importlib.metadata import packages_distributions
@@ -118,6 +119,12 @@ def test_the_image_starts_by_its_entrypoint_with_the_libraries_it_lists_and_no_o
     assert page == 200
     assert "USER 65532" in dockerfile
     assert not {"dvc", "scikit-learn", "xgboost", "hydra-core", "psycopg"} & listed
+
+    # what a release alone has answered is counted beside it, and watched wherever that is carried to
+    kept = Path(".mlctl/shop/sketches")
+    shutil.copytree(folder / "app" / kept, shop / kept, dirs_exist_ok=True)
+    watched = json.loads(world.mlctl(shop, "monitor", "shop", "--json", "--dry-run").stdout)["days"][-1]
+    assert (watched["rows"], watched["releases"]) == (1, [sealed.id])
 
 
 def manifests(folder: Path) -> dict[str, dict[str, Any]]:
