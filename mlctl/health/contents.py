@@ -9,6 +9,7 @@ from typing import Any, Final
 from mlctl import alarms, costs, rollout
 from mlctl.alarms import Book
 from mlctl.costs import ledger
+from mlctl.health.shapes import shapes
 from mlctl.report.disk import read as read_disk
 from mlctl.report.timelines import outside
 from mlctl.rollout import Rollout
@@ -42,6 +43,7 @@ def contents(places: Places, project: Project, report: Report, now: datetime) ->
         "promised": _promised(places, project),
         "days": [_day(day) for day in report.days],
         "series": _ordered(report.series()),
+        "shapes": shapes(places, last),
         "events": sorted(
             (event for event in events if str(first) <= event["day"] <= str(max(last, now.date()))),
             key=lambda event: (event["day"], event["kind"]),
@@ -55,13 +57,18 @@ def contents(places: Places, project: Project, report: Report, now: datetime) ->
 
 def _now(report: Report, book: Book) -> dict[str, Any]:
     last = report.days[-1]
-    found = [finding for finding in last.findings if finding.severity in ("alarm", "warn")]
+    found = [
+        {**finding.record(), "sentence": finding.sentence(), "runbook": observation.runbook}
+        for observation in last.observations
+        for finding in observation.findings
+        if finding.severity in ("alarm", "warn")
+    ]
     return {
         "day": str(last.day),
         "rows": last.rows,
         "releases": list(last.releases),
         "verdict": verdict(last.findings),
-        "findings": [{**finding.record(), "sentence": finding.sentence()} for finding in found],
+        "findings": found,
         "open_alarms": len(book.open()),
         "quiet_days": sum(verdict(day.findings) in ("ok", "note") for day in report.days),
     }

@@ -1,4 +1,4 @@
-"""All projects on one page: which is well, what was promised and what is now, and what each costs."""
+"""All projects on one page: which is well, what was promised and what is now, what each costs, and its own page."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ def overview(told: Sequence[Mapping[str, Any]], format: str) -> Any:
         bars = ["| " + " | ".join(row) + " |" for row in (head, tuple("---" for _ in head), *rows)]
         return "\n".join(bars) + "\n"
     bad = frozenset(index for index, one in enumerate(told) if one["now"]["verdict"] == "alarm")
-    parts = [Section("projects", "Projects", tables=(Table(head, rows, bad),))]
+    links = tuple(f"{one['project']}/report/health.html" for one in told)
+    parts = [Section("projects", "Projects", tables=(Table(head, rows, bad, links),))]
     parts += [_findings(one) for one in told if one["now"]["findings"]]
     said = f"{len(bad)} of {len(told)} alarmed" if bad else f"none of {len(told)} alarmed"
     return laid_out("All projects, watched", "", parts, (not bad, said))

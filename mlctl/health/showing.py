@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from mlctl.report import timelines
+from mlctl.report import charts, timelines
 from mlctl.report.figures import Figure
 from mlctl.report.page import laid_out
 from mlctl.report.sections import Section, Table
-from mlctl.report.words import cut, interval, number
+from mlctl.report.words import cut, interval, number, share
 
 MOST_CHARTS: Final = 24
 """Series that are drawn; the rest stand in the table."""
@@ -23,7 +23,7 @@ def page(told: Mapping[str, Any]) -> str:
     """The page of a project's health."""
     word = told["now"]["verdict"]
     said = f"{WORDS[word]} on {told['now']['day']}"
-    parts = [_now(told), _promised(told["promised"]), _verdicts(told), _performance(told), _drift(told)]
+    parts = [_now(told), _promised(told["promised"]), _verdicts(told), _performance(told), _shapes(told), _drift(told)]
     parts += [_happened(told), _alarms(told), _cost(told["cost"])]
     return laid_out(f"{told['project']}, watched", told["about"], parts, (word not in ("alarm", "warn"), said))
 
@@ -57,6 +57,9 @@ def _now(told: Mapping[str, Any]) -> Section:
         (line["severity"], line["rule"], line["where"], line["value"], line["limit"], line.get("cause", ""))
         for line in now["findings"]
     ]
+    # what to do comes with what was found: the page is opened by whoever was woken
+    runbooks = dict.fromkeys(line["runbook"] for line in now["findings"])
+    words += [f"What to do: {runbook}" for runbook in runbooks if runbook]
     head = ("severity", "rule", "where", "found", "allowed", "what coincides")
     bad = frozenset(index for index, line in enumerate(found) if line[0] == "alarm")
     return Section("now", "Now", tuple(words), (Table(head, tuple(found), bad),) if found else ())
@@ -118,6 +121,22 @@ def _performance(told: Mapping[str, Any]) -> Section:
 
 def _is_metric(what: str) -> bool:
     return what.startswith(("realised ", "estimated "))
+
+
+def _shapes(told: Mapping[str, Any]) -> Section:
+    """How the values of the columns that moved farthest lie, beside training."""
+    if not told["shapes"]:
+        return Section("values", "Values against training", absent="Nothing was scored on the last day.")
+    figures = []
+    for index, one in enumerate(told["shapes"]):
+        bars = [{"series": bar["values"], "x": bar["now"], "before": bar["training"]} for bar in one["bars"]]
+        missing = f"; missing {share(one['missing']['now'])}, in training {share(one['missing']['training'])}"
+        says = f"{number(one['rows'])} rows{missing}. Jensen-Shannon distance {number(one['distance'])}."
+        rows = tuple((bar["values"], share(bar["training"]), share(bar["now"])) for bar in one["bars"])
+        drawn = charts.against(f"values_{index}", bars, "share of rows")
+        figures.append(Figure(one["column"].lstrip("@"), says, drawn, ("values", "training", "now"), rows))
+    words = f"Bars are {told['to']}, the mark on each is training; those that moved farthest come first."
+    return Section("values", "Values against training", (words,), figures=tuple(figures))
 
 
 def _drift(told: Mapping[str, Any]) -> Section:

@@ -123,6 +123,24 @@ def histogram(name: str, values: Values, titles: tuple[str, str]) -> str:
     return svg_of(name, drawn)
 
 
+def against(name: str, values: Values, title: str) -> str:
+    """A horizontal bar a name for what is now, and a mark for what was before.
+
+    Args:
+        name: Of the chart, unique in its page.
+        values: With series (the name), x (now) and before.
+        title: Of x.
+    """
+    import altair as alt
+
+    order = [value["series"] for value in values]
+    chart = alt.Chart(alt.InlineData(values=list(values)))
+    y = alt.Y("series:N", title=None, sort=order, axis=alt.Axis(grid=False))
+    now = chart.mark_bar(color=COLOURS[0], opacity=0.7).encode(y=y, x=_along(title))
+    before = chart.mark_tick(color=_INK, thickness=2.5, size=16, opacity=1).encode(y=y, x="before:Q")
+    return svg_of(name, alt.layer(now, before), height=20 * len(order) + 10)
+
+
 def band(name: str, values: Values, titles: tuple[str, str]) -> str:
     """A line along numbers with the band from low to high around it; texts get points with intervals.
 

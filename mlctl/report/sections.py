@@ -13,11 +13,12 @@ from mlctl.report.words import cut, interval, number, share, verdict
 
 @dataclass(frozen=True)
 class Table:
-    """A table: its heads, and lines of texts; `refused` are the lines to mark."""
+    """A table: its heads, and lines of texts; `refused` are the lines to mark, `links` where each line's name leads."""
 
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     refused: frozenset[int] = frozenset()
+    links: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
