@@ -58,7 +58,7 @@ def test_a_month_adds_up_by_act_feature_run_and_prediction() -> None:
 
 
 def test_what_is_written_and_kept_has_its_price() -> None:
-    line("check", 0.0)
+    line("score", 0.0, details={ledger.DATABASE_BYTES: 2**20})
     shop = project(cost={"cpu_hour": 1, "gib_month": 2.0, "gib_written": 0.5})
     kept = SHOP.state / "kept"
     kept.write_bytes(b"x" * 2**20)
@@ -66,7 +66,7 @@ def test_what_is_written_and_kept_has_its_price() -> None:
     month = costs.monthly(SHOP, shop, "2026-11", NOW)
 
     lines = (SHOP.ledger / "2026-11.ndjson").stat().st_size
-    assert month.stored == pytest.approx(2.0 * (2**20 + lines) / 2**30)
+    assert month.stored == pytest.approx(2.0 * (2**20 + 2**20 + lines) / 2**30)
     assert month.total == pytest.approx(0.5 + month.stored)
 
 

@@ -15,7 +15,7 @@ import polars as pl
 import pytest
 
 from mlctl.database import open_database
-from mlctl.database.generations import Generation, PublishOrder, back, history, live, publish
+from mlctl.database.generations import Generation, PublishOrder, back, history, kept_bytes, live, publish
 from mlctl.errors import ConfigError, ConflictError, DataError, ExternalError, IntegrityError
 from mlctl.scoring.publishing import to_show
 from mlctl.spec import Database
@@ -206,6 +206,7 @@ def test_names_are_quoted(connection: Connection) -> None:
     generation = publish(connection, order, scored({"c1": 0.5}).rename({"customer_id": 'the "key"'}))
     assert connection.execute('SELECT "the ""key""" FROM sales."x""; DROP_scores"').fetchall() == [("c1",)]
     assert live(connection, "sales", 'x"; DROP') == generation
+    assert kept_bytes(connection, "sales", 'x"; DROP') > 0
 
 
 def test_two_schemas_hold_the_same_run_of_the_same_project(connection: Connection) -> None:
@@ -226,6 +227,9 @@ def test_the_last_generations_are_kept_and_the_rest_is_history(connection: Conne
     ]
     tables = connection.execute("SELECT tablename FROM pg_tables WHERE tablename LIKE 'churn%' ORDER BY 1").fetchall()
     assert tables == [(f"churn_scores_{str(index) * 12}",) for index in (2, 3, 4)]
+    sizes = connection.execute("SELECT pg_total_relation_size(('mlctl.' || tablename)::regclass) FROM pg_tables "
+                               "WHERE tablename LIKE 'churn%'").fetchall()  # fmt: skip
+    assert kept_bytes(connection, "public", "churn") == sum(size for (size,) in sizes) > 0
     publish(connection, replace(ORDER, run_id="0" * 64), scored({"c1": 0.0}))  # dropped, so written anew
     assert read(connection) == [("c1", 0.0)]
 

@@ -69,9 +69,10 @@ def materialize(
 ) -> None:
     """Compute everybody's latest features and let servers look them up; a running server takes them at once."""
     from mlctl import console, distributing, materializing
+    from mlctl.costs import ledger
 
     places = enter(project, json)
-    with console.progress() as tell:
+    with console.progress() as tell, ledger.entered(places, "materialize", present()):
         made: distributing.Fetched | materializing.Materialized
         if database == Way.get:
             made = distributing.fetch(places, tell)

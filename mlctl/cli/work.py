@@ -118,11 +118,12 @@ def tune(
 ) -> None:
     """Look for better options of the model on training rows alone; what clearly helps is written to tuned.yaml."""
     from mlctl import config, console, tuning
+    from mlctl.costs import ledger
 
     places = enter(project, json)
     read = config.read_params(places)
     said = {name: value for name, value in (("trials", trials), ("minutes", minutes)) if value is not None}
-    with console.progress() as tell:
+    with console.progress() as tell, ledger.entered(places, "tune", present()):
         found = tuning.tune(places, read.model_copy(update={"tune": read.tune.model_copy(update=said)}), workers, tell)
     if json:
         console.json_data(found.record())

@@ -27,6 +27,8 @@ from mlctl.workspace import Places
 
 RUN: Final = "MLCTL_RUN_ID"
 """Environment of the stages of a run: its id."""
+DATABASE_BYTES: Final = "database_bytes"
+"""Detail of a line that publishes: what the project's tables take in the database."""
 _BLOCK_BYTES: Final = 512
 """The unit of `ru_inblock` and `ru_oublock`, whatever the disk's own blocks."""
 

@@ -10,7 +10,7 @@ from statistics import median
 from typing import Any, Final
 
 from mlctl.costs import ledger
-from mlctl.costs.ledger import Entry
+from mlctl.costs.ledger import DATABASE_BYTES, Entry
 from mlctl.costs.prices import GIB, money
 from mlctl.errors import ConfigError
 from mlctl.spec import Project
@@ -52,7 +52,7 @@ class Month:
         currency: Of all money here.
         acts: By act, the dearest first.
         features: By feature, of the acts that compute features, the dearest first.
-        stored_bytes: What the project keeps on disk now.
+        stored_bytes: What the project keeps on disk now, and in the database by the last line that says so.
         stored: What keeping that for the whole month costs.
         runs: How many runs there were.
         a_run: What a run cost, with its stages and scores: the median; None without runs.
@@ -112,7 +112,7 @@ def monthly(places: Places, project: Project, month: str | None, now: datetime) 
     """
     begin, end = month_of(month, now)
     entries, prices = list(ledger.read(places, begin, end)), project.cost
-    stored_bytes = ledger.folder_bytes(places.state) + ledger.folder_bytes(places.data) if entries else 0
+    stored_bytes = _stored(places, entries) if entries else 0
     stored = stored_bytes / GIB * prices.gib_month
     worked = sum(money(prices, entry) for entry in entries)
     predictions = sum(entry.predictions for entry in entries)
@@ -140,6 +140,12 @@ def budget_facts(places: Places, project: Project, now: datetime) -> dict[str, A
     """What the month of a moment has cost by then, and what it may cost: for the monitor of the budget."""
     found = monthly(places, project, None, now)
     return {name: getattr(found, name) for name in ("month", "currency", "total", "forecast", "budget")}
+
+
+def _stored(places: Places, entries: Sequence[Entry]) -> int:
+    """Bytes on disk now, and in the database when something was last published."""
+    published = [int(entry.details[DATABASE_BYTES]) for entry in entries if DATABASE_BYTES in entry.details]
+    return ledger.folder_bytes(places.state) + ledger.folder_bytes(places.data) + sum(published[-1:])
 
 
 def _acts(project: Project, entries: Sequence[Entry]) -> tuple[Line, ...]:

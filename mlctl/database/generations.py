@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     Connection = psycopg.Connection[TupleRow]
 
-__all__ = ["COLUMNS", "Generation", "PublishOrder", "back", "history", "live", "publish"]
+__all__ = ["COLUMNS", "Generation", "PublishOrder", "back", "history", "kept_bytes", "live", "publish"]
 
 _HISTORY: Final = "number, run_id, view_name, table_name, rows, release, as_of, published_at, status"
 
@@ -110,6 +110,22 @@ def history(connection: Connection, schema: str, project: str) -> list[Generatio
         if not views.exists(connection, "mlctl.generations"):
             return []
         return [_generation(schema, project, row) for row in connection.execute(select, (schema, project))]
+
+
+def kept_bytes(connection: Connection, schema: str, project: str) -> int:
+    """Bytes of the tables and indexes of every generation that is kept.
+
+    Raises:
+        ExternalError: The database refuses.
+    """
+    select = (
+        "SELECT coalesce(sum(pg_total_relation_size(to_regclass(format('mlctl.%%I', table_name)))), 0)::bigint FROM "
+        "(SELECT DISTINCT table_name FROM mlctl.generations "
+        "WHERE schema_name = %s AND project = %s AND status <> 'dropped') AS kept"
+    )
+    with views.told(connection):
+        found = connection.execute(select, (schema, project)).fetchone()
+    return int(found[0]) if found else 0
 
 
 def publish(connection: Connection, order: PublishOrder, scores: pl.DataFrame) -> Generation:

@@ -19,6 +19,7 @@ from mlctl.errors import ConfigError, DataError, Fault, IntegrityError, listed
 from mlctl.files import canonical_json, sha256_of
 from mlctl.release import BASELINE
 from mlctl.rollout import Note
+from mlctl.rollout.flag_file import CHALLENGER
 from mlctl.scoring import holdout, predictions, sharing
 from mlctl.scoring.sharing import Scored, Sharers
 from mlctl.serving import batch
@@ -37,13 +38,17 @@ _SHOWN: Final = 8
 
 @dataclass(frozen=True)
 class Published:
-    """Where the scores are: the view, its rows and its run id; `already` when this very run was live before."""
+    """Where the scores are: the view, its rows and its run id; `already` when this very run was live before.
+
+    `database_bytes` is what all generations that are kept take.
+    """
 
     view: str
     rows: int
     run_id: str
     already: bool
     decisions: Mapping[str, int]
+    database_bytes: int = 0
 
 
 @dataclass(frozen=True)
@@ -82,6 +87,8 @@ def entered(places: Places, now: datetime, publishing: Callable[[], Published]) 
     with ledger.entered(places, "score", now) as line:
         published = publishing()
         line.rows, line.predictions = published.rows, 0 if published.already else published.rows
+        if published.database_bytes:
+            line.details[ledger.DATABASE_BYTES] = published.database_bytes
         return published
 
 
@@ -119,6 +126,7 @@ def _published(places: Places, project: Project, now: datetime, tell: Tell, as_o
         _kept_for_watching(places, who, scored, (run_id, moment, now))
         order = _order(places, project, now, (run_id, who.champion, moment))
         made = generations.publish(connection, order, scores)
+        stored = generations.kept_bytes(connection, where.schema_name, places.name)
     counts = scores["decision"].value_counts().sort("decision")
     decisions = dict(zip(counts["decision"], counts["count"], strict=True))
     often = sorted(decisions.items(), key=lambda item: (-item[1], item[0]))
@@ -126,7 +134,7 @@ def _published(places: Places, project: Project, now: datetime, tell: Tell, as_o
     if len(often) > _SHOWN:
         shown += f" and {len(often) - _SHOWN} decisions more"
     tell("score", f"{made.rows:,} audited scores in {made.view} ({shown})")
-    return Published(made.view, made.rows, run_id, False, decisions)
+    return Published(made.view, made.rows, run_id, False, decisions, stored)
 
 
 def kept(places: Places, project: Project) -> list[Generation]:
@@ -254,10 +262,15 @@ def _kept_for_watching(places: Places, who: Sharers, scored: Scored, run: tuple[
     run_id, as_of, now = run
     if scored.pairs is not None:
         sharing.keep(places, run_id, scored.pairs)
-    baseline = shelf.sealed(who.folder / BASELINE)
-    if baseline is None:
-        return
     outputs = scored.scores.select("score", "decision", "reason", "variant")
-    sheet = baseline.sheet(scored_rows(scored.features, outputs))
-    told = {"day": day_of(as_of), "origin": "batch", "name": run_id, "release": who.champion, "scored_at": now}
-    shelf.keep(places, baseline, sheet, told)
+    by_challenger = outputs["variant"] == CHALLENGER
+    told = {"day": day_of(as_of), "origin": "batch", "scored_at": now}
+    if (baseline := shelf.sealed(who.folder / BASELINE)) is not None:
+        rows = scored_rows(scored.features, outputs).filter(~by_challenger)
+        shelf.keep(places, baseline, baseline.sheet(rows), told | {"name": run_id, "release": who.champion})
+    if who.challenger is None or scored.tried is None or not scored.tried.height:
+        return
+    # each release is held against what its own training saw
+    if (baseline := shelf.sealed(who.challenger / BASELINE)) is not None:
+        rows, tried = scored_rows(scored.tried, outputs.filter(by_challenger)), who.traffic.challenger
+        shelf.keep(places, baseline, baseline.sheet(rows), told | {"name": f"{run_id}.{tried}", "release": tried})
