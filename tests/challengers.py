@@ -12,7 +12,7 @@ import onnx
 import polars as pl
 
 from mlctl.files import canonical_json
-from mlctl.release import COLD_FILES, FILES, open_release, seal
+from mlctl.release import BASELINE, COLD_FILES, FILES, open_release, seal
 
 _BIAS = 6.0
 _WIDE = 1000
@@ -35,6 +35,10 @@ def made(
         name: (source / name).read_bytes() for name in (*FILES, *COLD_FILES) if (source / name).is_file()
     }
     contents["card.md"] += card.encode()
+    if (source / BASELINE).is_file():
+        # its own, so that what it scores is not added to what the other one scored
+        baseline = json.loads((source / BASELINE).read_text())
+        contents[BASELINE] = canonical_json({**baseline, "importance": {**baseline["importance"], "card": 0.0}})
     if strict:
         encoding = json.loads(contents["encoding.json"])
         encoding["policy"]["unseen"] = "refuse"

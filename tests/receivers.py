@@ -5,14 +5,24 @@ from __future__ import annotations
 import json
 import socket
 import socketserver
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from email import message_from_string
 from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ipaddress import ip_address
+from pathlib import Path
 from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 
 @dataclass
@@ -66,26 +76,57 @@ def http(port: int = 0) -> Iterator[Http]:
 
 @dataclass
 class Smtp:
-    """A mail server that keeps what it is sent; `refuses` are recipients that it does not take."""
+    """A mail server that keeps what it is sent; `refuses` are recipients that it does not take.
+
+    `secret` are the lines of a login, each with whether the connection was encrypted by then.
+    """
 
     port: int
     mails: list[Message] = field(default_factory=list)
     refuses: set[str] = field(default_factory=set)
     answers: list[str] = field(default_factory=list)
+    secret: list[tuple[bool, str]] = field(default_factory=list)
 
 
 @contextmanager
-def smtp(port: int = 0) -> Iterator[Smtp]:
-    """A server at work that speaks as much of RFC 5321 as a client needs."""
+def smtp(port: int = 0, tls: ssl.SSLContext | None = None, at_once: bool = False) -> Iterator[Smtp]:
+    """A server at work that speaks as much of RFC 5321 as a client needs; with `tls` by STARTTLS, or at once."""
 
     class Handler(socketserver.StreamRequestHandler):
+        encrypted = False
+
         def handle(self) -> None:
+            try:
+                self._encrypt() if at_once else None
+                self._talk()
+            except ssl.SSLError:
+                return  # a client that does not trust the certificate goes away
+
+        def _encrypt(self) -> None:
+            assert tls is not None
+            self.connection = tls.wrap_socket(self.connection, server_side=True)
+            self.rfile, self.wfile = self.connection.makefile("rb"), self.connection.makefile("wb", 0)
+            self.encrypted = True
+
+        def _talk(self) -> None:
             self.wfile.write(b"220 here\r\n")
             while line := self.rfile.readline().decode().strip():
                 word = line.split()[0].upper()
                 if word == "QUIT":
                     self.wfile.write(b"221 bye\r\n")
                     return
+                if word == "EHLO" and tls is not None:
+                    offered = "AUTH PLAIN" if self.encrypted else "STARTTLS"
+                    self.wfile.write(f"250-here\r\n250 {offered}\r\n".encode())
+                    continue
+                if word == "STARTTLS":
+                    self.wfile.write(b"220 go on\r\n")
+                    self._encrypt()
+                    continue
+                if word == "AUTH":
+                    taken.secret.append((self.encrypted, line))
+                    self.wfile.write(b"235 welcome\r\n")
+                    continue
                 if word == "DATA":
                     self.wfile.write(b"354 go on\r\n")
                     taken.mails.append(message_from_string(self._data()))
@@ -107,6 +148,21 @@ def smtp(port: int = 0) -> Iterator[Smtp]:
     taken = Smtp(server.server_address[1])
     with _running(server):
         yield taken
+
+
+def certified(folder: Path) -> tuple[ssl.SSLContext, Path]:
+    """What a server on 127.0.0.1 proves itself by, and the certificate that a client has to trust for it."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "tests")])
+    made = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+    made = made.not_valid_before(datetime(2020, 1, 1)).not_valid_after(datetime(2120, 1, 1))
+    made = made.add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+    trusted, private = folder / "certificate.pem", folder / "key.pem"
+    trusted.write_bytes(made.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM))
+    private.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(trusted, private)
+    return context, trusted
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
 import json
@@ -198,6 +199,38 @@ def test_a_mail_server_that_refuses_somebody_is_told() -> None:
             channel("email", **there)[0].send(filled, example())
 
     assert (caught.value.retry, busy.value.retry) == (False, True)
+
+
+@pytest.mark.parametrize("security", ["starttls", "tls"])
+def test_a_mail_goes_over_an_encrypted_connection_to_a_server_that_is_trusted(
+    security: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MAIL_PASSWORD", "s3cret")
+    context, certificate = receivers.certified(tmp_path)
+    with receivers.smtp(tls=context, at_once=security == "tls") as server:
+        module, _, filled = channel("email", host="127.0.0.1", port=server.port, security=security)
+        with pytest.raises(ExternalError, match="CERTIFICATE_VERIFY_FAILED"):
+            module.send(filled, HOSTILE)
+        assert (server.mails, server.secret) == ([], [])
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+        module.send(filled, HOSTILE)
+
+    assert [mail["X-Mlctl-Alarm"] for mail in server.mails] == [HOSTILE.alarm]
+    ((encrypted, line),) = server.secret
+    assert encrypted
+    assert base64.b64decode(line.split()[-1]).split(b"\0")[1:] == [b"mlctl", b"s3cret"]
+
+
+def test_a_mail_server_that_offers_no_encryption_gets_neither_password_nor_mail(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("MAIL_PASSWORD", "s3cret")
+    with receivers.smtp() as server:
+        module, _, filled = channel("email", host="127.0.0.1", port=server.port)
+        with pytest.raises(ExternalError, match="STARTTLS"):
+            module.send(filled, HOSTILE)
+
+    assert (server.mails, server.secret) == ([], [])
 
 
 @pytest.mark.parametrize(

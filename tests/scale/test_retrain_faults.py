@@ -46,6 +46,10 @@ TIMELESS = (
 )
 TOLD = ("revision", "champion", "challenger", "mode", "weight", "by", "why", "evidence")
 SCORES = "SELECT md5(string_agg(concat_ws('|', customer_id, score, decision, reason, release, variant, as_of), ';' ORDER BY customer_id)) FROM shop_scores"
+WATCHED = """\
+monitors: {stale: {kind: freshness, max_age: 1h}}
+respond: {act: {stale: retrain}}
+"""
 
 
 def state(folder: Path) -> dict[str, object]:
@@ -121,3 +125,20 @@ def test_two_hundred_kills_leave_what_an_undisturbed_way_leaves(tmp_path: Path) 
     print(
         f"\n{dict(kills)} killed in {rounds} rounds: the same bytes; nothing worked {max(orphans):.1f} s after a kill"
     )
+
+
+def test_an_alarm_retrains_and_commits_and_does_so_once(workspace: Path) -> None:
+    path = workspace / "projects/shop/project.yaml"
+    path.write_text(path.read_text() + WATCHED)
+    world.commit(workspace, "watch the shop")
+
+    watched = world.mlctl(workspace, "monitor", "shop")
+    again = json.loads(world.mlctl(workspace, "monitor", "shop", "--json").stdout)["response"]
+
+    assert watched.returncode == 9
+    assert "mlctl retrain projects/shop --latest: respond.act.stale: retrain on alarm" in watched.stderr
+    assert "retrain done: " in watched.stderr, watched.stderr
+    assert world.git(workspace, "log", "--format=%s", "-1").startswith("Retrain shop")
+    flag = json.loads((workspace / "projects/shop/rollout.flagd.json").read_text())["flags"]["shop"]
+    assert flag["variants"]["champion"]
+    assert (again["outcomes"], [one["verdict"] for one in again["decisions"]]) == ({}, ["done"])

@@ -17,6 +17,11 @@ from mlctl.server import prediction_log
 from tests import challengers, served, world
 
 SHOP = Path(".mlctl/shop")
+ALARMED = """
+serving: {kind: http}
+monitors: {stale: {kind: freshness, max_age: 1h}}
+respond: {act: {stale: ACT}}
+"""
 
 
 @pytest.fixture(scope="session")
@@ -57,6 +62,11 @@ class Trial:
         """What the last batch showed."""
         newest = max((self.folder / SHOP / "scored").glob("*.parquet"), key=lambda path: path.stat().st_mtime_ns)
         return pl.read_parquet(newest)
+
+    def watched(self, act: str) -> None:
+        """Lets a monitor that always finds something ask for an act."""
+        path = self.folder / "projects/shop/project.yaml"
+        path.write_text(path.read_text() + ALARMED.replace("ACT", act))
 
     def rows(self, count: int) -> list[dict]:
         rows = served.rows_of(self.folder).to_dicts()[:count]
@@ -197,6 +207,12 @@ def test_a_batch_is_shared_as_a_server_shares_requests_and_keeps_what_both_said(
     assert kept.height == 600
     assert kept["champion_score"].equals(kept["challenger_score"], null_equal=True)
     assert set(kept["cohorts"].explode().drop_nulls()) == {"annual"}
+    # each is watched by what its own training saw
+    watched = json.loads(world.mlctl(trial.folder, "monitor", "shop", "--json", "--dry-run").stdout)
+    (day,) = watched["days"]
+    assert (day["rows"], day["releases"], day["verdict"]) == (600, [trial.champion, challenger], "note")
+    means = [one["where"] for one in watched["series"] if (one["monitor"], one["what"]) == ("predictions", "mean")]
+    assert f"@score (release {challenger})" in means
     # in the shadow nobody gets its scores; what both said is kept all the same
     trial.ramp("--shadow")
     assert world.mlctl(trial.folder, "score", "shop").returncode == 0
@@ -254,3 +270,39 @@ def test_the_steps_are_taken_when_their_pauses_are_over(trial: Trial) -> None:
     third = trial.ramp("--next")
     assert (third["percent"], third["changed"]) == (20, False)
     assert "pause until" in third["next"]["why"]
+
+    # a step that is due waits while an alarm that asks for it is open
+    project.write_text(project.read_text().replace("{pause: {duration: 1h}}, ", ""))
+    trial.watched("hold")
+    assert world.mlctl(trial.folder, "compose", "shop").returncode == 0
+    watched = world.mlctl(trial.folder, "monitor", "shop", "--json")
+    assert watched.returncode == 9
+    assert json.loads(watched.stdout)["response"]["outcomes"] == {"hold": "done"}
+    held = trial.ramp("--next")
+    assert (held["percent"], held["changed"]) == (20, False)
+    assert "alarm" in held["next"]["why"]
+
+
+def test_an_alarm_takes_a_champion_back_while_it_answers(trial: Trial) -> None:
+    first, second = trial.champion, trial.challenger(card="once more")
+    promoted = world.mlctl(trial.folder, "promote", "shop")
+    assert promoted.returncode == 0, promoted.stderr
+    assert trial.stands().champion == second
+    trial.watched("rollback")
+    row = trial.rows(1)[0]
+    with served.serve(trial.folder) as server:
+        assert server.post("/predict", row)["release"] == second
+        watched = world.mlctl(trial.folder, "monitor", "shop", "--json")
+        server.said(f"release {first} takes over from {second}")
+        answered = server.post("/predict", row)["release"]
+    again = json.loads(world.mlctl(trial.folder, "monitor", "shop", "--json").stdout)["response"]
+
+    assert watched.returncode == 9
+    assert json.loads(watched.stdout)["response"]["outcomes"] == {"rollback": "done"}
+    assert answered == first
+    history = rollout.flag_file.parsed("shop", (trial.folder / "projects/shop/rollout.flagd.json").read_text())
+    assert history.note is not None
+    assert "respond.act.stale: rollback on alarm" in history.note.why
+    # the alarm is still open, and what it began once it does not begin again
+    assert [decision["verdict"] for decision in again["decisions"]] == ["done"]
+    assert trial.stands().champion == first
