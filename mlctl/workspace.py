@@ -46,6 +46,11 @@ class Places:
         return self.folder / "waivers.yaml"
 
     @property
+    def reviews(self) -> Path:
+        """What experts said of groups; need not exist."""
+        return self.folder / "reviews.yaml"
+
+    @property
     def tuned(self) -> Path:
         """Options that `mlctl tune` found; need not exist."""
         return self.folder / "tuned.yaml"

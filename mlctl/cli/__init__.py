@@ -30,6 +30,7 @@ from mlctl.cli import (  # noqa: F401 - they register their commands
     releases,
     report,
     retrain,
+    review,
     roi,
     rollout,
     serve,

@@ -24,9 +24,9 @@ monitors ramp timetables
 server
 stages
 comparing distributing leakcheck materializing reproduce scoring tuning
-flow indexing parity returns
+flow indexing parity returns staleness
 retraining watching
-changes health responding
+changes health responding review
 console
 cli
 """.split("\n")
