@@ -9,6 +9,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from mlctl import alarms, health, rollout
@@ -18,7 +19,9 @@ from mlctl.costs.ledger import Entry, Spent
 from mlctl.files import canonical_json, write_json
 from mlctl.monitors import Measured
 from mlctl.rollout import Note, Traffic
+from mlctl.sketches import shelf
 from mlctl.watching.watch import Observation, Report, WatchedDay
+from tests import drift
 from tests.test_alarms import SHOP, finding, project
 
 NOW = datetime(2026, 11, 11, tzinfo=UTC)
@@ -136,7 +139,32 @@ def test_the_overview_names_who_is_ill_and_everything_is_written(told: dict[str,
 
     assert [str(path) for path in paths][-1] == ".mlctl/health.html"
     assert "1 of 2 alarmed" in text
+    assert [str(Path(".mlctl") / link) for link in re.findall('href="([^#"]+)"', text)] == [
+        str(path) for path in paths[:-1]
+    ]
     assert "roc_auc 0.880" in text
     assert "<script" not in text
     assert str(shown).startswith("| project | now |")
     assert [one["now"] for one in data["projects"]] == ["alarm", "all is quiet"]
+
+
+def test_values_lie_beside_training_those_that_moved_first() -> None:
+    known, day = drift.baseline(1, 60, days=14), date(2026, 11, 10)
+    draw = np.random.default_rng(1)
+    table = drift.vanished(drift.scaled(drift.rows(draw, 200), draw), draw)
+    told = {"day": day, "origin": "batch", "name": "a", "release": "aaaa", "scored_at": NOW}
+    shelf.keep(SHOP, known, known.sheet(table), told)
+
+    found = health.contents(SHOP, project(), report(), NOW)
+    first = found["shapes"][0]
+    (plan,) = [one for one in found["shapes"] if one["column"] == "f07"]
+    page = health.page(found)
+
+    # everything times ten lies where training had nothing
+    assert first["column"] == "f00"
+    assert [bar["now"] for bar in first["bars"]][-1] == 1.0
+    assert first["bars"][-1]["values"].startswith("from ")
+    assert all(sum(bar[when] for bar in first["bars"]) == pytest.approx(1) for when in ("training", "now"))
+    assert {bar["values"]: bar["now"] for bar in plan["bars"]}["c"] == 0.0
+    assert "Values against training" in page
+    assert page.count("<svg") >= len(found["shapes"])

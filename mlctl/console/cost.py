@@ -10,6 +10,7 @@ from mlctl import console
 if TYPE_CHECKING:
     from mlctl.costs import Line, Month, WhatIf
     from mlctl.returns import Returns
+    from mlctl.staleness import Staleness
 
 _SHOWN = 12
 """Features that are shown."""
@@ -100,24 +101,29 @@ def _share(group: Any) -> str:
     return f"{group.share:.2%}" if group.entities else "none"
 
 
-def cadences(every: Sequence[WhatIf]) -> None:
-    """What each cadence would cost, a table a project on stdout."""
-    for found in every:
-        _cadences(found)
+def cadences(every: Sequence[tuple[WhatIf, Staleness | None]]) -> None:
+    """What each cadence would cost, and what the model is worth just before the next refresh, a table a project."""
+    for found, loss in every:
+        _cadences(found, loss)
 
 
-def _cadences(found: WhatIf) -> None:
+def _cadences(found: WhatIf, loss: Staleness | None) -> None:
     from rich.table import Table
 
+    metric = [] if loss is None else [f"{loss.metric} before the next"]
     table = Table(box=None, padding=(0, 2), header_style="bold")
-    for heading in ("every", "times a month", f"{found.currency} a month", "budget", "busy", ""):
+    for heading in ("every", "times a month", f"{found.currency} a month", "budget", "busy", *metric, ""):
         table.add_column(heading, justify="left" if heading in ("every", "") else "right")
     for one in found.cadences:
         budget = {None: "", True: "within", False: "OVER"}[one.within]
         mark = " ".join(word for word, when in (("now", found.now), ("asked for", found.asked)) if when == one.every)
         busy = f"{one.busy_share:.1%}" if one.busy_share <= 1 else "never ends"
-        table.add_row(one.every, f"{one.times:,.1f}", _money(one.money), budget, busy, mark)
+        value = [] if loss is None else [f"{loss.aged[one.every]:.4f}"]
+        table.add_row(one.every, f"{one.times:,.1f}", _money(one.money), budget, busy, *value, mark)
     console.on_stdout().print(table)
+    if loss is not None:
+        told = f"{loss.metric} {loss.fresh:.4f} with fresh features ({loss.better} is better)"
+        console.data(f"{found.project}: {told}, on the {loss.rows:,} rows that judged the release")
     console.data(
         f"{found.project}: a refresh cost {_money(found.a_refresh)} {found.currency} and took {found.wall_s:,.0f} s "
         f"(median of {found.measured}, {_money(found.cheapest)} to {_money(found.dearest)})"
