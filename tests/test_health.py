@@ -132,7 +132,7 @@ def test_a_project_without_anything_says_so() -> None:
 def test_the_overview_names_who_is_ill_and_everything_is_written(told: dict[str, Any]) -> None:
     well = health.contents(SHOP, project(), Report("shop", report().days[:5]), NOW)
 
-    paths = health.written([told, {**well, "project": "calm"}], "html")
+    paths = health.written([{**well, "project": "calm"}, told], "html")
     text = Path(".mlctl/health.html").read_text()
     shown = health.written([told, {**well, "project": "calm"}], "md")
     data = json.loads(str(health.written([told, {**well, "project": "calm"}], "json")))
@@ -140,8 +140,8 @@ def test_the_overview_names_who_is_ill_and_everything_is_written(told: dict[str,
     assert [str(path) for path in paths][-1] == ".mlctl/health.html"
     assert "1 of 2 alarmed" in text
     assert [str(Path(".mlctl") / link) for link in re.findall('href="([^#"]+)"', text)] == [
-        str(path) for path in paths[:-1]
-    ]
+        str(path) for path in reversed(paths[:-1])
+    ], "who is ill comes first"
     assert "roc_auc 0.880" in text
     assert "<script" not in text
     assert str(shown).startswith("| project | now |")

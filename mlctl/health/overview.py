@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from mlctl.health.showing import WORDS
 from mlctl.report.page import laid_out
 from mlctl.report.sections import Section, Table
 from mlctl.report.words import interval, number
+
+_GRAVITY: Final = ("ok", "note", "warn", "alarm")
 
 
 def overview(told: Sequence[Mapping[str, Any]], format: str) -> Any:
@@ -18,6 +20,8 @@ def overview(told: Sequence[Mapping[str, Any]], format: str) -> Any:
         told: The contents of each.
         format: `html` or `md`; else the data itself.
     """
+    # who is ill comes first
+    told = sorted(told, key=lambda one: -_GRAVITY.index(one["now"]["verdict"]))
     lines = [_line(one) for one in told]
     if format == "json":
         return {"format_version": "1.0", "projects": lines}
