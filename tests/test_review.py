@@ -10,6 +10,7 @@ import pytest
 
 from mlctl import config, review
 from mlctl.errors import ConfigError
+from mlctl.files import read_json
 from mlctl.review import Review
 from mlctl.spec import Project
 from mlctl.workspace import Places
@@ -33,7 +34,7 @@ def test_a_card_says_who_they_are_what_the_model_says_and_what_became_of_them(sh
     found = review.review(SHOP, shop)
     card = found.cards[0]
     rows = pl.read_parquet(SHOP.features / "test.parquet")
-    own = pl.read_parquet(SHOP.evaluation / "scores.parquet")["xgboost"]
+    own = pl.read_parquet(SHOP.evaluation / "scores.parquet")[read_json(SHOP.evaluation / "report.json")["model"]]
     inside = rows.select(pl.sql_expr(card.condition)).to_series().fill_null(False)
 
     assert card.rows == inside.sum() >= 50
