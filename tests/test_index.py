@@ -24,6 +24,7 @@ from mlctl.index.recall import Truth, measured, tuned
 from mlctl.index.search import Asked, Session, exact
 from mlctl.index.table import IndexOrder
 from mlctl.index.vectors import Catalogue, Stamp
+from mlctl.indexing.decaying import overlaps
 from mlctl.spec import Database
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ def test_the_same_call_again_changes_nothing(connection: Connection) -> None:
 
 
 def test_only_new_and_changed_items_are_embedded_and_columns_are_always_taken_anew(connection: Connection) -> None:
-    indexed(connection, ORDER, catalogue(400))
+    before = indexed(connection, ORDER, catalogue(400))
     more = catalogue(410, changed=[3])
     cheaper = Catalogue(more.items.with_columns(price=pl.lit(1.0)), more.contents, STAMP, more.embed)
 
@@ -129,6 +130,12 @@ def test_only_new_and_changed_items_are_embedded_and_columns_are_always_taken_an
     assert rows[2] == ("i00002", "2026-11-01", 1.0)
     assert rows[3] == ("i00003", "2026-11-02", 1.0)
     assert rows[409] == ("i00409", "2026-11-02", 1.0)
+    # ten more items took some places among all; of the eleven rare ones one is new
+    kept = overlaps(before.generation, made.generation)
+    assert kept["overlaps"].keys() == {"rare"}
+    assert 0.9 < kept["overlap"] < 1.0
+    assert 0.7 < kept["overlaps"]["rare"] <= 1.0
+    assert overlaps(None, made.generation) == {"overlap": None, "overlaps": {}}
 
 
 def test_going_back_to_items_that_are_kept_is_one_swap(connection: Connection) -> None:

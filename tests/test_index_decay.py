@@ -58,6 +58,7 @@ def test_an_index_that_lost_nothing_is_quiet() -> None:
         ({"strays": {"items": 1000, "missing": 6, "silent": 0, "changed": 3, "gone": 2}}, "index.strays"),
         ({"ages": {"oldest_days": 90.5}}, "index.age"),
         ({"overlap": 0.49}, "index.overlap"),
+        ({"overlaps": {"food": 0.9, "cheap": 0.49}}, "index.overlap"),
         ({"new_items": 0.002}, "index.new_items"),
         ({"traffic": {"cold": 0.6}}, "index.cold_traffic"),
     ],

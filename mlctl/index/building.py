@@ -18,7 +18,7 @@ from mlctl.files import sha256_of
 from mlctl.index import generations, table
 from mlctl.index.filters import Filter
 from mlctl.index.generations import IndexGeneration
-from mlctl.index.recall import Recall, Truth, tuned
+from mlctl.index.recall import EVERYTHING, Recall, Truth, tuned
 from mlctl.index.search import Index, Session, exact
 from mlctl.index.table import IndexOrder
 from mlctl.index.vectors import Catalogue, check_catalogue, usable
@@ -138,7 +138,7 @@ def _made(
         table.build(connection, order, rows, catalogue.columns)
     with clock("measure"):
         session = Session(connection)
-        index, found, sample = _measured(session, order, catalogue, wanted, rows)
+        index, found, samples = _measured(session, order, catalogue, wanted, rows)
         ways = wanted.ways(session, index) if wanted.ways is not None else {}
     about = {
         "columns": dict(catalogue.columns),
@@ -148,7 +148,7 @@ def _made(
         "k": wanted.k,
         "objective": wanted.recall,
         "recall": [one.record() for one in found],
-        "neighbours": sample,
+        "neighbours": samples,
         "ways": ways,
         "seconds": clock.seconds,
         "embedded": embedded,
@@ -211,12 +211,13 @@ def _filled(
 
 def _measured(
     session: Session, order: IndexOrder, catalogue: Catalogue, wanted: Wanted, rows: int
-) -> tuple[Index, list[Recall], dict[str, list[str]]]:
-    """The index with its widths, what it finds, and the neighbours of a sample of items.
+) -> tuple[Index, list[Recall], dict[str, dict[str, list[str]]]]:
+    """The index with its widths, what it finds, and by filter the neighbours of a sample of the items that hold it.
 
     Raises:
         IntegrityError: The table does not hold what was given.
     """
+    import numpy as np
     import polars as pl
 
     ids, vectors = table.read_back(session.connection, order.table)
@@ -232,7 +233,11 @@ def _measured(
     queries = wanted.queries if order.storage == "vector" else wanted.queries.astype("float16").astype("float32")
     truth = Truth(vectors, stored, queries, wanted.k)
     index, found = tuned(session, index, truth, wanted.filters, wanted.recall)
-    return index, found, neighbours(ids, vectors, wanted.k)
+    samples = {EVERYTHING: neighbours(ids, vectors, wanted.k)}
+    for name, one in wanted.filters.items():
+        passing = np.flatnonzero(one.mask(stored))
+        samples[name] = neighbours([ids[place] for place in passing], vectors[passing], wanted.k)
+    return index, found, samples
 
 
 def neighbours(ids: Sequence[str], vectors: Array, k: int) -> dict[str, list[str]]:

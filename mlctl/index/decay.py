@@ -145,6 +145,9 @@ def findings(facts: Mapping[str, Any], limits: Decay, severity: Literal["alarm",
     if (kept := facts["overlap"]) is not None:
         value = f"{kept:.1%} of the neighbours of {facts['overlap_with']}"
         limit("overlap", kept >= limits.overlap, value, f"at least {limits.overlap:.0%}")
+    for name, kept in facts.get("overlaps", {}).items():
+        value = f"{kept:.1%} of the neighbours among {name} of {facts['overlap_with']}"
+        limit("overlap", kept >= limits.overlap, value, f"at least {limits.overlap:.0%}")
     if (chance := facts["new_items"]) is not None:
         value = f"new items whose vectors lie elsewhere (p = {chance:.3f})"
         limit("new_items", chance >= limits.new_items, value, f"p at least {limits.new_items}")

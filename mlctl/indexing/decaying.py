@@ -64,6 +64,7 @@ class Decayed:
         told.append(f"vectors by age: {ages.replace('up to older', 'older')}")
         if facts["overlap"] is not None:
             told.append(f"{facts['overlap']:.1%} of the neighbours are those of generation {facts['overlap_with']}")
+        told += [f"{kept:.1%} of the neighbours among {name}" for name, kept in facts.get("overlaps", {}).items()]
         if facts["new_items"] is not None:
             told.append(f"vectors of new items lie where the others do: p = {facts['new_items']:.3f}")
         if facts["traffic"]:
@@ -138,11 +139,28 @@ def _facts(
         "recall": [measured(session, index, truth, named).record() for named in wanted.items()],
         "strays": decay.strays(catalogue, items),
         "ages": decay.ages([made for _, made in items.values()], now),
-        "overlap": None if before is None else decay.overlap(before.about["neighbours"], live.about["neighbours"]),
+        **overlaps(before, live),
         "overlap_with": "" if before is None else before.run_id[:12],
         "new_items": decay.moved(vectors[new], vectors[old]),
         "traffic": decay.traffic(prediction_log.read(places.predictions)),
     }
+
+
+def overlaps(before: IndexGeneration | None, live: IndexGeneration) -> dict[str, Any]:
+    """The share of neighbours kept of all items, and of those that hold a declared filter."""
+    then, now = (_samples(one) for one in (before, live))
+    kept = {name: decay.overlap(then[name], now[name]) for name in now if name in then}
+    return {
+        "overlap": kept.pop(EVERYTHING, None),
+        "overlaps": {name: one for name, one in kept.items() if one is not None},
+    }
+
+
+def _samples(generation: IndexGeneration | None) -> dict[str, Any]:
+    """By filter the neighbours of a generation's sample; one of an older version has those of all items alone."""
+    found: dict[str, Any] = {} if generation is None else generation.about["neighbours"]
+    old = any(isinstance(one, list) for one in found.values())
+    return {EVERYTHING: found} if old else found
 
 
 def _week_ago(live: IndexGeneration, history: Sequence[IndexGeneration]) -> IndexGeneration | None:
