@@ -55,6 +55,12 @@ def test_weekly_snapshots_grow_with_the_users_and_stay_in_memory(tmp_path: Path)
     assert large["peak_mb"] <= 1536
 
 
+def test_one_more_window_takes_less_than_a_tenth_of_the_history(tmp_path: Path) -> None:
+    figures = measured(100_000, tmp_path)
+
+    assert figures["window_cpu_s"] < 0.1 * figures["cpu_s"]
+
+
 def test_daily_snapshots_pass_a_million_user_days_a_second(tmp_path: Path) -> None:
     assert measured(50_000, tmp_path, 1)["rows_per_s"] >= 1_000_000
 
