@@ -26,7 +26,7 @@ def told(workspace: Path, *words: str) -> dict[str, object]:
     return dict(json.loads(done.stdout))
 
 
-def test_a_plan_says_what_a_backfill_then_does_and_the_second_time_nothing_is_missing(workspace: Path) -> None:
+def test_a_plan_says_what_a_backfill_then_does_and_nothing_is_missing_until_the_data_change(workspace: Path) -> None:
     planned = told(workspace, "plan", *ASK)
     assert not (workspace / ".mlctl/shop/history").exists()
 
@@ -38,6 +38,11 @@ def test_a_plan_says_what_a_backfill_then_does_and_the_second_time_nothing_is_mi
     assert told(workspace, "plan", *ASK)["missing"] == []
     assert told(workspace, "backfill", *ASK)["rows"] == 0
     assert files(workspace) == before
+
+    path = workspace / ".mlctl/shop/checked/orders.parquet"
+    orders = pl.read_parquet(path)
+    orders.head(orders.height - 1).write_parquet(path)
+    assert told(workspace, "plan", *ASK)["missing"], "other data begin another history"
 
 
 def test_a_new_window_is_all_that_is_computed_and_has_the_values_of_a_history_made_at_once(
@@ -122,12 +127,3 @@ def test_what_cannot_be_computed_is_told_and_nothing_is_begun(
     assert done.returncode == code, done.stderr
     assert what in done.stderr
     assert not (workspace / ".mlctl/shop/history").exists()
-
-
-def test_other_data_begin_another_history(workspace: Path) -> None:
-    told(workspace, "backfill", *ASK)
-    path = workspace / ".mlctl/shop/checked/orders.parquet"
-    orders = pl.read_parquet(path)
-    orders.head(orders.height - 1).write_parquet(path)
-
-    assert told(workspace, "plan", *ASK)["missing"]
