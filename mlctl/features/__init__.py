@@ -149,18 +149,32 @@ class Events(Protocol):
         ...
 
 
+class Rows(Protocol):
+    """The rows that values are made for."""
+
+    @property
+    def as_of(self) -> Array:
+        """[n_rows] microseconds since 1970."""
+        ...
+
+
 class Seen(NamedTuple):
     """The rows that a value is made for.
 
     Attributes:
-        as_of: [n_rows] microseconds since 1970.
+        spine: The rows; they say their moments.
         window_us: The window's length; None is the whole history.
         events: What the states were made of.
     """
 
-    as_of: Array
+    spine: Rows
     window_us: int | None
     events: Events
+
+    @property
+    def as_of(self) -> Array:
+        """[n_rows] microseconds since 1970; made when it is asked for, as most kinds do not."""
+        return self.spine.as_of
 
 
 class Aggregate(Protocol):

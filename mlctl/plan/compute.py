@@ -157,7 +157,7 @@ def _placed(plan: Plan, spine: pl.DataFrame) -> tuple[pl.Series, Spine, pl.Serie
     place[order] = np.arange(len(order), dtype=np.uint32)
     moments = np.unique(as_of)
     whole = len(moments) * len(keys) == len(order) and (as_of[order] == np.tile(moments, len(keys))).all()
-    rows = Spine(entity[order], as_of[order], len(keys), moments if whole else None)
+    rows = Spine(len(keys), moments) if whole else Spine(len(keys), None, (entity[order], as_of[order]))
     return keys, rows, pl.Series(place)
 
 
@@ -182,7 +182,7 @@ def _aggregated(windows: Windows, column: Column, options: Any) -> pl.Series:
     window_us = None if column.part == "all" else duration(column.part) // _MICROSECOND
     states = windows.events.once((column.feature, "tile"), lambda: kind.tile(options, windows.events))
     merged = {name: windows.merge(state, window_us) for name, state in states.items()}
-    value = kind.finalize(options, merged, Seen(windows.spine.as_of, window_us, windows.events))
+    value = kind.finalize(options, merged, Seen(windows.spine, window_us, windows.events))
     if isinstance(value, pl.Series):
         return value.alias(column.name)
     return pl.Series(column.name, value, dtype=pl.Float64).fill_nan(None)
@@ -199,7 +199,7 @@ def _looked_up(windows: Windows, column: Column, together: Sequence[str]) -> pl.
     events = windows.events
     found = events.column(column.part)
     if not len(found):
-        return found.clear(len(windows.spine.entity)).alias(column.name)
+        return found.clear(windows.spine.rows).alias(column.name)
     rank = events.rank(*together)
     place = events.once(("looked up", *together), lambda: windows.merge(Most(rank, -1), None))
     order = events.once(("order", *together), lambda: np.argsort(rank))

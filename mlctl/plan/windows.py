@@ -29,26 +29,45 @@ class Spine:
     """Rows of entities at moments, sorted by both.
 
     Attributes:
-        entity: [n_rows] entity of each row, 0 to `entities` - 1.
-        as_of: [n_rows] moment of each row in microseconds since 1970.
         entities: How many entities there are.
         moments: [n_moments] the moments, where every entity has a row at each; otherwise None.
+        told: [n_rows] entity of each row, 0 to `entities` - 1, and [n_rows] its moment in microseconds since 1970; None
+            where every entity has a row at each moment.
     """
 
-    entity: Array
-    as_of: Array
     entities: int
-    moments: Array | None = None
+    moments: Array | None
+    told: tuple[Array, Array] | None = None
 
     @classmethod
     def grid(cls, entities: int, moments: Array) -> Spine:
         """Every entity at every moment."""
+        return cls(entities, moments)
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are."""
+        return len(self.told[0]) if self.told is not None else self.entities * len(self._grid())
+
+    @property
+    def as_of(self) -> Array:
+        """[n_rows] moment of each row in microseconds since 1970."""
         import numpy as np
 
-        entity = np.repeat(np.arange(entities, dtype=np.int32), len(moments))
-        return cls(entity, np.tile(moments, entities), entities, moments)
+        return self.told[1] if self.told is not None else np.tile(self._grid(), self.entities)
 
-    def first_after(self, entity: Array, moment: Array) -> Array:
+    def _grid(self) -> Array:
+        if self.moments is None:
+            raise ValueError("a spine has moments or rows of its own")
+        return self.moments
+
+    def begin(self, entity: Array) -> Array:
+        """The first row of each event's entity on a grid; of no meaning elsewhere."""
+        import numpy as np
+
+        return entity if self.moments is None else np.multiply(entity, len(self.moments), dtype=np.int64)
+
+    def first_after(self, entity: Array, begin: Array, moment: Array) -> Array:
         """The first row of its entity whose moment lies after the event's; else the first row of the next entity."""
         import numpy as np
 
@@ -64,16 +83,17 @@ class Spine:
             np.minimum(place, count, out=place)
         else:
             place = np.searchsorted(self.moments, moment, side="right")
-        place += np.multiply(entity, count, dtype=np.int64)
+        place += begin
         return np.asarray(place)
 
     def _first_after_in_any_order(self, entity: Array, moment: Array) -> Array:
         import numpy as np
 
-        rows = len(self.entity)
+        of, as_of = self.told or (entity[:0], moment[:0])
+        rows = len(of)
         is_row = np.repeat(np.array([1, 0], dtype=np.int8), [rows, len(entity)])
         # a row at the very moment of an event does not see it, so it stands before the event
-        order = np.lexsort((1 - is_row, np.concatenate([self.as_of, moment]), np.concatenate([self.entity, entity])))
+        order = np.lexsort((1 - is_row, np.concatenate([as_of, moment]), np.concatenate([of, entity])))
         before = np.cumsum(is_row[order], dtype=np.int64)
         place = np.empty(len(order), dtype=np.int64)
         place[order] = before
@@ -88,7 +108,8 @@ class Windows:
 
         self.spine, self.events = spine, events
         start = events.time if events.known is None else np.maximum(events.time, events.known)
-        self._first = spine.first_after(events.entity, start)
+        self._begin = spine.begin(events.entity)
+        self._first = spine.first_after(events.entity, self._begin, start)
         self._ends: dict[int | None, Array] = {}
         self._sums: dict[tuple[int, Any], tuple[Array | None, Array]] = {}
 
@@ -96,7 +117,7 @@ class Windows:
         """The same for the events of a mask."""
         part = Windows.__new__(Windows)
         part.spine, part.events = self.spine, self.events.only(chosen)
-        part._first, part._sums = self._first[chosen], {}
+        part._begin, part._first, part._sums = self._begin[chosen], self._first[chosen], {}
         part._ends = {window: end[chosen] for window, end in self._ends.items()}
         return part
 
@@ -118,7 +139,7 @@ class Windows:
         if window_us not in self._ends:
             time = self.events.time
             far = np.full(len(time), _NEVER_US) if window_us is None else time + window_us
-            end = self.spine.first_after(self.events.entity, far)
+            end = self.spine.first_after(self.events.entity, self._begin, far)
             self._ends[window_us] = np.maximum(end, self._first, out=end)
         return self._ends[window_us]
 
@@ -131,7 +152,7 @@ class Windows:
 
         key = (id(values), window)
         if key not in self._sums:
-            rows = len(self.spine.entity)
+            rows = self.spine.rows
             where = self._first if window is None else self._end(window[0])
             if values is None:
                 steps = np.bincount(where, minlength=rows + 1)
@@ -147,7 +168,7 @@ class Windows:
         import numpy as np
 
         join: Any = getattr(np, how)
-        rows, first, end = len(self.spine.entity), self._first, self._end(window_us)
+        rows, first, end = self.spine.rows, self._first, self._end(window_us)
         if window_us is None and self.spine.moments is not None:
             return self._so_far(values, len(self.spine.moments), how, empty)
         length = end - first
@@ -180,7 +201,7 @@ class Windows:
         join: Any = getattr(np, how)
         seen = self._end(None) > self._first
         first, values = (self._first, values) if seen.all() else (self._first[seen], values[seen])
-        table = np.full(len(self.spine.entity), empty, dtype=values.dtype)
+        table = np.full(self.spine.rows, empty, dtype=values.dtype)
         join.at(table, first, values)
         grid = table.reshape(self.spine.entities, moments)
         return np.asarray(join.accumulate(grid, axis=1, out=grid).reshape(-1))
@@ -189,7 +210,7 @@ class Windows:
         """How many codes each row sees: the intervals of one entity's code are joined, so that none counts twice."""
         import numpy as np
 
-        rows = len(self.spine.entity)
+        rows = self.spine.rows
         there = np.flatnonzero((codes >= 0) & (self._end(window_us) > self._first))
         first, end = self._first[there], self._end(window_us)[there]
         order = np.lexsort((first, codes[there], self.events.entity[there]))
