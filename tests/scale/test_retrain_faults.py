@@ -79,11 +79,12 @@ def left_over(folder: Path) -> list[Path]:
 def commands(month: str, folder: Path) -> Iterator[list[str]]:
     """A month's way."""
     yield ["retrain", "shop", "--as-of", month]
-    yield ["ramp", "shop", "10"]
-    yield ["ramp", "shop", "0"]
+    for share in ("10", "50", "0"):
+        yield ["ramp", "shop", share]
     flag = json.loads((folder / "projects/shop/rollout.flagd.json").read_text())["flags"]["shop"]
-    yield ["promote", f"shop/{flag['variants']['challenger']}"]
-    yield ["rollback", "shop"]
+    for _ in range(2):
+        yield ["promote", f"shop/{flag['variants']['challenger']}"]
+        yield ["rollback", "shop"]
 
 
 def killed(folder: Path, words: list[str], after_s: float) -> float | None:
