@@ -99,5 +99,28 @@ def adopted(rungs: list[Rung]) -> str:
     return [rung.name for rung in rungs if rung.earned][-1]
 
 
+def lines(rungs: list[Rung], metric: str, rows: str, digits: int) -> tuple[str, ...]:
+    """What each rung bought, for people.
+
+    Args:
+        rungs: From simple to complex.
+        metric: The metric's name.
+        rows: What it was measured on, such as `rows held out`.
+        digits: How many decimals its value has.
+    """
+    told = []
+    for rung in rungs:
+        value = "not defined" if rung.value is None else f"{rung.value:.{digits}f}"
+        text = f"{rung.name}: {metric} {value} on {rows}"
+        if rung.against is not None:
+            gain = "not measured"
+            if rung.gain_low is not None and rung.gain_high is not None:
+                gain = f"[{rung.gain_low:+.4f}, {rung.gain_high:+.4f}]"
+            earned = "earned its place" if rung.earned else "did not earn its place"
+            text += f", gain over {rung.against} {gain}: {earned}"
+        told.append(text)
+    return tuple(told)
+
+
 def _told(number: float) -> float | None:
     return float(number) if number == number else None  # noqa: PLR0124 - NaN alone is not itself

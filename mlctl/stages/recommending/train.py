@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from mlctl import kinds
 from mlctl.files import sha256_of_file, write_bytes, write_json
-from mlctl.judging.ladder import Rung, adopted
+from mlctl.judging.ladder import Rung, adopted, lines
 from mlctl.recommend.blends import Blend
 from mlctl.recommend.forms import Form
 from mlctl.recommend.sealing import described, tables
@@ -119,21 +119,10 @@ def _blended(own: Ground, rehearsed: Mapping[str, Fitted], fits: Mapping[str, Fi
 
 def _ladder_lines(project: Project, steps: list[Rung], chosen: str) -> tuple[str, ...]:
     """What each rung bought, and which one is taken."""
-    metric = next(iter(project.metrics))
-    lines = []
-    for step in steps:
-        value = "not defined" if step.value is None else f"{step.value:.4f}"
-        text = f"{step.name}: {metric} {value} on users held out"
-        if step.against is not None:
-            gain = "not measured"
-            if step.gain_low is not None and step.gain_high is not None:
-                gain = f"[{step.gain_low:+.4f}, {step.gain_high:+.4f}]"
-            earned = "earned its place" if step.earned else "did not earn its place"
-            text += f", gain over {step.against} {gain}: {earned}"
-        lines.append(text)
+    told = lines(steps, next(iter(project.metrics)), "users held out", digits=4)
     if project.model.adopt == "always" and chosen != adopted(steps):
-        lines.append(f"{chosen} is released all the same: model.adopt is always")
-    return tuple(lines)
+        return (*told, f"{chosen} is released all the same: model.adopt is always")
+    return told
 
 
 def _weight_lines(told: Mapping[str, Any]) -> tuple[str, ...]:
