@@ -263,12 +263,10 @@ def _task_faults(parts: Mapping[str, Any]) -> list[Fault]:
             known = [other for other in kinds.names("metrics") if task in kinds.load("metrics", other).TASKS]
             message = f"{metric.kind!r} does not judge a label of task {task}"
             faults.append(Fault(f"metrics.{name}.kind", message, hint=f"one of {listed(known, 30)}"))
-    binary_only = {"model.calibration": model.calibration != "none", "decide.worth": decide.worth is not None}
-    faults += [
-        Fault(key, f"is for a binary label, not for {task}")
-        for key, said in binary_only.items()
-        if said and task != "binary"
-    ]
+    if decide.worth is not None and task != "binary":
+        faults.append(Fault("decide.worth", f"is for a binary label, not for {task}"))
+    if model.calibration != "none" and task == "regression":
+        faults.append(Fault("model.calibration", "bends probabilities, and a number is none", hint="leave it out"))
     if task == "regression" and (decide.max_error or decide.conformal or decide.min_confidence):
         faults.append(Fault("decide", "a number has no confidence to fall back by", hint="leave min_confidence out"))
     if task == "binary" and decide.threshold is not None and not 0 <= decide.threshold <= 1:

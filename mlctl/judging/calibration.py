@@ -17,12 +17,27 @@ if TYPE_CHECKING:
     import onnx
 
 OPS: Final = frozenset(
-    {"Cast", "Clip", "Log", "Sub", "Mul", "Add", "Sigmoid", "Unsqueeze", "TreeEnsembleRegressor", "Split", "Squeeze"}
+    {
+        *(
+            "Cast",
+            "Clip",
+            "Log",
+            "Sub",
+            "Mul",
+            "Add",
+            "Sigmoid",
+            "Unsqueeze",
+            "TreeEnsembleRegressor",
+            "Split",
+            "Squeeze",
+        ),
+        *("ReduceSum", "Equal", "Where", "Div"),
+    }
 )
 """The ONNX operators that a calibration adds."""
-_RAW: Final = "uncalibrated"
+RAW: Final = "uncalibrated"
 _NEAREST: Final = 0.005
-_EDGE: Final = 1e-7
+EDGE: Final = 1e-7
 """Scores are kept this far from 0 and 1, whose log odds are infinite."""
 
 
@@ -31,7 +46,7 @@ class Calibration:
     """A curve from score to probability.
 
     Attributes:
-        apply: float array (rows,) to float64 array (rows,).
+        apply: float array (rows,) to float64 array (rows,); of several classes (rows, classes) both.
         nodes: The same as ONNX, from `uncalibrated` to `score`.
         constants: The arrays that the nodes use.
     """
@@ -39,6 +54,42 @@ class Calibration:
     apply: Callable[[np.ndarray[Any, Any]], np.ndarray[Any, Any]]
     nodes: tuple[onnx.NodeProto, ...]
     constants: Mapping[str, np.ndarray[Any, Any]]
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A rising curve of straight pieces.
+
+    Attributes:
+        thresholds: float32 array (pieces - 1,), rising: where the next piece begins.
+        pieces: float32 array (pieces, 3): where each begins, its value there, its slope.
+    """
+
+    thresholds: np.ndarray[Any, Any]
+    pieces: np.ndarray[Any, Any]
+
+    def __call__(self, raw: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        """Bent scores: float64 array (rows,) of a float array (rows,)."""
+        import numpy as np
+
+        narrow = raw.astype(np.float32)
+        found = self.pieces[np.searchsorted(self.thresholds, narrow, side="right")].astype(np.float64)
+        start, value, slope = found.T
+        bent: np.ndarray[Any, Any] = np.clip(value + (narrow.astype(np.float64) - start) * slope, 0.0, 1.0)
+        return bent
+
+
+def isotonic_curve(scores: np.ndarray[Any, Any], labels: np.ndarray[Any, Any]) -> Curve:
+    """The rising curve nearest to labels 0.0 and 1.0; arrays (rows,)."""
+    import numpy as np
+    from sklearn.isotonic import IsotonicRegression
+
+    curve = IsotonicRegression(y_min=0.0, y_max=1.0)
+    fitted = curve.fit_transform(scores.astype(np.float64), labels.astype(np.float64))
+    x, y = _centres(scores.astype(np.float64), fitted)
+    slopes = np.append(np.diff(y.astype(np.float64)) / np.diff(x.astype(np.float64)), 0.0).astype(np.float32)
+    # a piece below the first threshold, flat
+    return Curve(x, np.column_stack([np.append(x[:1], x), np.append(y[:1], y), np.append(np.float32(0), slopes)]))
 
 
 def learn(kind: str, scores: np.ndarray[Any, Any], labels: np.ndarray[Any, Any]) -> Calibration:
@@ -52,6 +103,17 @@ def learn(kind: str, scores: np.ndarray[Any, Any], labels: np.ndarray[Any, Any])
     return _sigmoid(scores, labels) if kind == "sigmoid" else _isotonic(scores, labels)
 
 
+def line(told: Mapping[str, Any]) -> str:
+    """What a calibration did, for people.
+
+    >>> line({"kind": "sigmoid", "ece_before": 0.0812, "ece_after": 0.0117})
+    'calibration: sigmoid, expected calibration error 0.081 before and 0.012 after, on the rows that taught the curve'
+    """
+    before, after = told["ece_before"], told["ece_after"]
+    error = f"expected calibration error {before:.3f} before and {after:.3f} after, on the rows that taught the curve"
+    return f"calibration: {told['kind']}, {error}"
+
+
 def appended(file: bytes, calibration: Calibration) -> bytes:
     """A graph with the calibration behind it."""
     from onnx import load_from_string, numpy_helper
@@ -60,7 +122,7 @@ def appended(file: bytes, calibration: Calibration) -> bytes:
     for node in model.graph.node:
         for place, name in enumerate(node.output):
             if name == "score":
-                node.name = node.output[place] = _RAW
+                node.name = node.output[place] = RAW
     model.graph.node.extend(calibration.nodes)
     model.graph.initializer.extend(
         numpy_helper.from_array(array, f"calibration_{name}") for name, array in calibration.constants.items()
@@ -69,10 +131,11 @@ def appended(file: bytes, calibration: Calibration) -> bytes:
     return appended_file
 
 
-def _log_odds(scores: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+def log_odds(scores: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """The log odds of probabilities, which are kept a little away from 0 and 1; float64, of the same shape."""
     import numpy as np
 
-    kept = np.clip(scores.astype(np.float64), _EDGE, 1 - _EDGE)
+    kept = np.clip(scores.astype(np.float64), EDGE, 1 - EDGE)
     odds: np.ndarray[Any, Any] = np.log(kept) - np.log(1 - kept)
     return odds
 
@@ -84,11 +147,11 @@ def _sigmoid(scores: np.ndarray[Any, Any], labels: np.ndarray[Any, Any]) -> Cali
     from threadpoolctl import threadpool_limits
 
     with threadpool_limits(limits=1):
-        line = LogisticRegression(C=1e6, tol=1e-8, max_iter=1000).fit(_log_odds(scores)[:, None], labels)
+        line = LogisticRegression(C=1e6, tol=1e-8, max_iter=1000).fit(log_odds(scores)[:, None], labels)
     slope, intercept = np.float64(line.coef_[0, 0]), np.float64(line.intercept_[0])
 
     def apply(raw: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-        bent: np.ndarray[Any, Any] = 1 / (1 + np.exp(-(slope * _log_odds(raw) + intercept)))
+        bent: np.ndarray[Any, Any] = 1 / (1 + np.exp(-(slope * log_odds(raw) + intercept)))
         return bent
 
     steps = [
@@ -102,14 +165,14 @@ def _sigmoid(scores: np.ndarray[Any, Any], labels: np.ndarray[Any, Any]) -> Cali
         ("Sigmoid", ["moved"], "bent"),
     ]
     constants = {
-        "low": np.array(_EDGE),
-        "high": np.array(1 - _EDGE),
+        "low": np.array(EDGE),
+        "high": np.array(1 - EDGE),
         "one": np.array(1.0),
         "slope": np.array(slope),
         "intercept": np.array(intercept),
     }
-    nodes = [helper.make_node("Cast", [_RAW], ["calibration_wide"], "calibration_wide", to=TensorProto.DOUBLE)]
-    nodes += [_node(operator, inputs, output) for operator, inputs, output in steps]
+    nodes = [helper.make_node("Cast", [RAW], ["calibration_wide"], "calibration_wide", to=TensorProto.DOUBLE)]
+    nodes += [node(operator, inputs, output) for operator, inputs, output in steps]
     nodes.append(helper.make_node("Cast", ["calibration_bent"], ["score"], "score", to=TensorProto.FLOAT))
     return Calibration(apply, tuple(nodes), constants)
 
@@ -117,21 +180,8 @@ def _sigmoid(scores: np.ndarray[Any, Any], labels: np.ndarray[Any, Any]) -> Cali
 def _isotonic(scores: np.ndarray[Any, Any], labels: np.ndarray[Any, Any]) -> Calibration:
     import numpy as np
     from onnx import TensorProto, helper
-    from sklearn.isotonic import IsotonicRegression
 
-    curve = IsotonicRegression(y_min=0.0, y_max=1.0)
-    fitted = curve.fit_transform(scores.astype(np.float64), labels.astype(np.float64))
-    x, y = _centres(scores.astype(np.float64), fitted)
-    slopes = np.append(np.diff(y.astype(np.float64)) / np.diff(x.astype(np.float64)), 0.0).astype(np.float32)
-    # a piece below the first threshold, flat
-    pieces = np.column_stack([np.append(x[:1], x), np.append(y[:1], y), np.append(np.float32(0), slopes)])
-
-    def apply(raw: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-        narrow = raw.astype(np.float32)
-        start, value, slope = pieces[np.searchsorted(x, narrow, side="right")].astype(np.float64).T
-        bent: np.ndarray[Any, Any] = np.clip(value + (narrow.astype(np.float64) - start) * slope, 0.0, 1.0)
-        return bent
-
+    curve = isotonic_curve(scores, labels)
     steps = [
         ("Sub", ["wide", "start"], "along"),
         ("Mul", ["along", "slope"], "rise"),
@@ -144,7 +194,7 @@ def _isotonic(scores: np.ndarray[Any, Any], labels: np.ndarray[Any, Any]) -> Cal
         "low": np.array(0.0),
         "high": np.array(1.0),
     }
-    nodes = [_node("Unsqueeze", [_RAW, "axis"], "column"), _tree(x, pieces)]
+    nodes = [node("Unsqueeze", [RAW, "axis"], "column"), _tree(curve)]
     nodes.append(
         helper.make_node(
             "Cast", ["calibration_pieces"], ["calibration_found"], "calibration_found", to=TensorProto.DOUBLE
@@ -159,10 +209,10 @@ def _isotonic(scores: np.ndarray[Any, Any], labels: np.ndarray[Any, Any]) -> Cal
             "Cast", ["calibration_column"], ["calibration_wide"], "calibration_wide", to=TensorProto.DOUBLE
         )
     )
-    nodes += [_node(operator, inputs, output) for operator, inputs, output in steps]
-    nodes.append(_node("Squeeze", ["clipped", "axis"], "bent"))
+    nodes += [node(operator, inputs, output) for operator, inputs, output in steps]
+    nodes.append(node("Squeeze", ["clipped", "axis"], "bent"))
     nodes.append(helper.make_node("Cast", ["calibration_bent"], ["score"], "score", to=TensorProto.FLOAT))
-    return Calibration(apply, tuple(nodes), constants)
+    return Calibration(curve, tuple(nodes), constants)
 
 
 def _centres(scores: np.ndarray[Any, Any], fitted: np.ndarray[Any, Any]) -> tuple[Any, Any]:
@@ -185,18 +235,20 @@ def _centres(scores: np.ndarray[Any, Any], fitted: np.ndarray[Any, Any]) -> tupl
     return (total[:, 0] / total[:, 2]).astype(np.float32), (total[:, 1] / total[:, 2]).astype(np.float32)
 
 
-def _node(operator: str, inputs: list[str], output: str) -> onnx.NodeProto:
+def node(operator: str, inputs: list[str], output: str) -> onnx.NodeProto:
+    """A step; every name but the raw score's is the calibration's own."""
     from onnx import helper
 
-    named = [name if name == _RAW else f"calibration_{name}" for name in inputs]
+    named = [name if name == RAW else f"calibration_{name}" for name in inputs]
     return helper.make_node(operator, named, [f"calibration_{output}"], f"calibration_{output}")
 
 
-def _tree(thresholds: np.ndarray[Any, Any], pieces: np.ndarray[Any, Any]) -> onnx.NodeProto:
-    """The piece of the curve that a score lies on: one tree, whose leaves are the rows of `pieces`."""
+def _tree(curve: Curve) -> onnx.NodeProto:
+    """The piece of the curve that a score lies on: one tree, whose leaves are the curve's pieces."""
     from onnx import helper
 
-    nodes = list(_halved(0, len(pieces), [0]))
+    pieces, thresholds = curve.pieces, curve.thresholds
+    nodes = list(halved(0, len(pieces), [0]))
     leaves = [node for node in nodes if node["leaf"]]
     return helper.make_node(
         "TreeEnsembleRegressor",
@@ -220,7 +272,7 @@ def _tree(thresholds: np.ndarray[Any, Any], pieces: np.ndarray[Any, Any]) -> onn
     )
 
 
-def _halved(low: int, high: int, used: list[int]) -> Iterator[dict[str, Any]]:
+def halved(low: int, high: int, used: list[int]) -> Iterator[dict[str, Any]]:
     """The nodes of a balanced tree over the pieces `low` to `high`, root first; `used` counts the ids given."""
     own = used[0]
     used[0] += 1
@@ -229,9 +281,9 @@ def _halved(low: int, high: int, used: list[int]) -> Iterator[dict[str, Any]]:
         return
     middle = (low + high) // 2
     below = used[0]
-    lower = list(_halved(low, middle, used))
+    lower = list(halved(low, middle, used))
     above = used[0]
-    upper = list(_halved(middle, high, used))
+    upper = list(halved(middle, high, used))
     yield {"id": own, "leaf": False, "at": middle, "below": below, "above": above}
     yield from lower
     yield from upper

@@ -4,7 +4,8 @@ Use it before a threshold or a price is set on the score itself. Not alone: alwa
 
 15 bins of equal width over 0 to 1, as in Guo et al., "On calibration of modern neural networks", ICML 2017; of P(label
 = 1), as in Naeini et al., "Obtaining well calibrated probabilities using Bayesian binning", AAAI 2015. A score on an
-edge belongs to the bin above it. On few rows the noise of each bin makes even a perfect model score above 0.
+edge belongs to the bin above it. Of several classes it is the likeliest one's probability against how often that
+class is right, as Guo et al. count. On few rows the noise of each bin makes even a perfect model score above 0.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ class Options(MetricOptions):
 
 
 EXAMPLE: Final[dict[str, object]] = {"kind": "ece"}
-TASKS: Final = frozenset({"binary"})
+TASKS: Final = frozenset({"binary", "multiclass"})
 RAISED_BY_NOISE: Final = True
 """On a resample, whose bins are noisier, it is larger: intervals are moved back (`intervals.around`)."""
 BETTER: Final[Literal["higher", "lower"]] = "lower"
@@ -44,9 +45,19 @@ def measure(
     """
     import numpy as np
 
+    if score.ndim == 2:
+        counted = truth[weight > 0]
+        if not len(counted) or (counted == counted[0]).all() or not np.isfinite(score).all():
+            return float("nan")
+        right = (score.argmax(axis=1) == truth).astype(np.float64)
+        return _gap(score.max(axis=1).astype(np.float64), right, np.asarray(weight, dtype=np.float64))
     rows = usable(truth, score, weight)
-    if rows is None:
-        return float("nan")
-    bins = np.clip((rows.score * _BINS).astype(np.int64), 0, _BINS - 1)
-    gaps = np.bincount(bins, weights=rows.weight * (rows.score - rows.truth), minlength=_BINS)
-    return float(np.abs(gaps).sum()) / float(rows.weight.sum())
+    return float("nan") if rows is None else _gap(rows.score, rows.truth, rows.weight)
+
+
+def _gap(score: np.ndarray[Any, Any], right: np.ndarray[Any, Any], weight: np.ndarray[Any, Any]) -> float:
+    import numpy as np
+
+    bins = np.clip((score * _BINS).astype(np.int64), 0, _BINS - 1)
+    gaps = np.bincount(bins, weights=weight * (score - right), minlength=_BINS)
+    return float(np.abs(gaps).sum()) / float(weight.sum())

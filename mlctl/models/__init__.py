@@ -7,7 +7,7 @@ inside the graph, so that evaluation, packaging and serving never see the traini
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
@@ -79,11 +79,14 @@ class Fitted:
             value, (rows, classes) probabilities for several classes.
         predict: The same prediction by the training library, for the parity check; it lives only in this process.
         importance: A share per column, summing to 1 (all 0 when no column matters), in the order of the columns.
+        calibrated: The calibration's kind, and the expected calibration error of the rows that taught it, as their
+            models scored them (`ece_before`) and bent (`ece_after`); None without calibration.
     """
 
     onnx: bytes
     predict: Callable[[np.ndarray[Any, Any]], np.ndarray[Any, Any]]
     importance: tuple[float, ...]
+    calibrated: Mapping[str, Any] | None = None
 
 
 class ModelOptions(Record):
@@ -103,7 +106,9 @@ class ModelOptions(Record):
         description="earned: the simplest rung that none above clearly beats is released; always: this kind is",
     )
     calibration: Literal["none", "sigmoid", "isotonic"] = Field(
-        default="none", description="binary: bends the scores to the frequencies of rows held out of the training"
+        default="none",
+        description="bends probabilities to the frequencies of rows held out of the training; of several classes a "
+        "curve for each, and a row is divided by its sum",
     )
     class_weight: Literal["balanced"] | dict[str, float] | None = Field(
         default=None,

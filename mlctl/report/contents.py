@@ -112,7 +112,10 @@ def _ladder(disk: Disk) -> dict[str, Any] | None:
     found = (disk.evaluation or {}).get("ladder") or (disk.trained or {}).get("ladder")
     if not found:
         return None
-    return {"metric": found["metric"], "adopted": disk.own() or (disk.trained or {}).get("adopted"), **found}
+    trained = disk.trained or {}
+    own = disk.own() or trained.get("adopted")
+    bent = trained.get("models", {}).get(own, {}).get("calibration")
+    return {"metric": found["metric"], "adopted": own, "calibration": bent, **found}
 
 
 def _models(disk: Disk) -> dict[str, Any] | None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from mlctl.judging import calibration
 from mlctl.report import figures
 from mlctl.report.figures import Figure
 from mlctl.report.words import cut, interval, number, share, verdict
@@ -138,9 +139,15 @@ def _ladder(ladder: Mapping[str, Any] | None) -> Section:
         f"{ladder['adopted']} is adopted. A rung earns its place only if the paired 95 % interval of its gain over the "
         "rung below lies on the better side of 0, on training rows that it did not learn from."
     )
+    told = ladder.get("calibration")
+    bent = (f"{calibration.line(told).capitalize()}.",) if told else ()
     header = ("rung", str(ladder["metric"]), "against", "gain (paired)", "earned its place")
     return Section(
-        "ladder", title, (said,), (Table(header, rows),), _those(figures.ladder(ladder["rungs"], ladder["metric"]))
+        "ladder",
+        title,
+        (said, *bent),
+        (Table(header, rows),),
+        _those(figures.ladder(ladder["rungs"], ladder["metric"])),
     )
 
 

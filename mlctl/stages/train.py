@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from mlctl.errors import IntegrityError
 from mlctl.files import read_json, sha256_of, sha256_of_file, write_bytes, write_json, write_with
-from mlctl.judging import fitting, splits
-from mlctl.judging.ladder import Rung, adopted, climb
+from mlctl.judging import calibration, fitting, splits
+from mlctl.judging.ladder import Rung, adopted, climb, lines
 from mlctl.judging.policy import choose
 from mlctl.metrics import measuring
 from mlctl.models import Fitted, TrainingTable
@@ -76,8 +76,11 @@ def train(places: Places, project: Project) -> Report:
     write_json(places.model / "report.json", report)
     worst = max(model["parity"] for model in models.values())
     line = f"{', '.join(models)} on {shape[0]:,} rows x {shape[1]} columns, ONNX equal to native within {worst:.1g}"
+    bent = [calibration.line(models[chosen]["calibration"])] if "calibration" in models[chosen] else []
     more = [*([] if learning is None else [f"learning: {learning.says}"]), *([cold_line] if cold_line else [])]
-    return Report("train", line, report, details=(*_ladder_lines(project, steps, chosen), *more, *policy.lines()))
+    return Report(
+        "train", line, report, details=(*_ladder_lines(project, steps, chosen), *bent, *more, *policy.lines())
+    )
 
 
 def settled(places: Places) -> None:
@@ -108,21 +111,10 @@ def _climb(project: Project, rows: pl.DataFrame, scores: dict[str, np.ndarray[An
 
 def _ladder_lines(project: Project, steps: list[Rung], chosen: str) -> tuple[str, ...]:
     """What each rung bought, and which one is taken."""
-    metric = next(iter(project.metrics))
-    lines = []
-    for step in steps:
-        value = "not defined" if step.value is None else f"{step.value:.3f}"
-        text = f"{step.name}: {metric} {value} on rows held out"
-        if step.against is not None:
-            gain = "not measured"
-            if step.gain_low is not None and step.gain_high is not None:
-                gain = f"[{step.gain_low:+.4f}, {step.gain_high:+.4f}]"
-            earned = "earned its place" if step.earned else "did not earn its place"
-            text += f", gain over {step.against} {gain}: {earned}"
-        lines.append(text)
+    told = lines(steps, next(iter(project.metrics)), "rows held out", digits=3)
     if project.model.adopt == "always" and chosen != adopted(steps):
-        lines.append(f"{chosen} is released all the same: model.adopt is always")
-    return tuple(lines)
+        return (*told, f"{chosen} is released all the same: model.adopt is always")
+    return told
 
 
 def _prior(places: Places, project: Project, rows: pl.DataFrame, known: tuple[str, ...]) -> float | list[float]:
@@ -148,7 +140,9 @@ def _about(name: str, options: Any, fitted: Fitted, seen: TrainingTable) -> dict
     """A rung's record, once its export has proved to answer as the native model does."""
     parity = proved(options, fitted, seen)
     shares = zip(seen.columns, map(float, fitted.importance), strict=True)
+    bent = {} if fitted.calibrated is None else {"calibration": dict(fitted.calibrated)}
     return {
+        **bent,
         "parity": float(parity),
         "bytes": len(fitted.onnx),
         "sha256": sha256_of(fitted.onnx),

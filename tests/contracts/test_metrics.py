@@ -201,6 +201,13 @@ def test_calibration_error_by_hand():
     assert measure("ece", [0, 1, 1, 1], [0.1, 0.1, 0.9, 0.9]) == pytest.approx(0.25)
 
 
+def test_calibration_error_of_several_classes_by_hand():
+    # the likeliest: 0.6 right and 0.6 wrong (half of them right: off 0.1, 2 rows), 0.9 right (off 0.1)
+    scores = [[0.6, 0.2, 0.2], [0.6, 0.4, 0.0], [0.05, 0.05, 0.9]]
+    assert measure("ece", np.array([0.0, 1.0, 2.0]), np.array(scores)) == pytest.approx(0.1)
+    assert np.isnan(measure("ece", np.array([1.0, 1.0, 1.0]), np.array(scores)))
+
+
 def test_a_score_on_the_threshold_is_a_yes():
     assert measure("accuracy", [1, 0], [0.5, 0.4]) == 1
     assert measure("f1", [1, 0], [0.7, 0.4], threshold=0.9) == 0

@@ -6,12 +6,16 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.frozen import FrozenEstimator
 from sklearn.isotonic import IsotonicRegression
 
 from mlctl import kinds
 from mlctl.errors import ConfigError, DataError
 from mlctl.graphs import runtime
-from mlctl.judging import calibration, fitting
+from mlctl.judging import calibration, class_calibration, fitting
+from mlctl.metrics import ece
 from mlctl.models import TrainingTable
 
 COLUMNS = ("a", "b", "c", "empty")
@@ -166,6 +170,89 @@ def test_a_calibrated_graph_says_what_numpy_says_and_means_its_frequencies(kind,
     for low, high in ((0.0, 0.3), (0.3, 0.7), (0.7, 1.0)):
         chosen = (scores >= low) & (scores < high)
         assert scores[chosen].mean() == pytest.approx(fresh.labels[chosen].mean(), abs=0.05)
+
+
+def skewed_classes(rows: int = 4000) -> tuple[np.ndarray, np.ndarray]:
+    """Probabilities of three classes that are far too sure, and what came of them; the last class is rare."""
+    draw = np.random.default_rng(8)
+    strength = draw.normal([1.0, 0.5, -2.0], size=(rows, 3))
+    likely, sure = np.exp(strength), np.exp(3 * strength)
+    drawn = draw.random(rows)[:, None] * likely.sum(axis=1, keepdims=True)
+    labels = (likely.cumsum(axis=1) < drawn).sum(axis=1)
+    return sure / sure.sum(axis=1, keepdims=True), labels.astype(float)
+
+
+class Says(ClassifierMixin, BaseEstimator):
+    """A model of scikit-learn whose rows are its answers."""
+
+    def fit(self, rows, labels):
+        self.classes_ = np.unique(labels)
+        return self
+
+    def predict(self, rows):
+        return self.classes_[rows.argmax(axis=1)]
+
+
+class SaysLogOdds(Says):
+    def decision_function(self, rows):
+        return rows
+
+
+class SaysProbabilities(Says):
+    def predict_proba(self, rows):
+        return rows
+
+
+def by_scikit_learn(kind: str, scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """What its calibration of several classes says of the rows that taught it."""
+    says, rows = SaysProbabilities(), scores
+    if kind == "sigmoid":
+        says, rows = SaysLogOdds(), calibration.log_odds(scores)
+    frozen = FrozenEstimator(says.fit(rows, labels))
+    return CalibratedClassifierCV(frozen, method=kind, ensemble=False).fit(rows, labels).predict_proba(rows)
+
+
+def test_lines_of_several_classes_are_scikit_learns():
+    scores, labels = skewed_classes()
+    ours = class_calibration.learn("sigmoid", scores, labels).apply(scores)
+
+    assert ours == pytest.approx(by_scikit_learn("sigmoid", scores, labels), abs=1e-5)
+
+
+def test_rising_curves_of_several_classes_are_shared_out_as_scikit_learn_does():
+    scores, labels = skewed_classes()
+    ours = class_calibration.learn("isotonic", scores, labels).apply(scores)
+
+    # its curves are steps, ours join the middles of those steps
+    assert np.abs(ours - by_scikit_learn("isotonic", scores, labels)).mean() < 0.02
+    curves = [calibration.isotonic_curve(scores[:, code], (labels == code).astype(float)) for code in range(3)]
+    bent = np.column_stack([curve(scores[:, code]) for code, curve in enumerate(curves)])
+    assert ours == pytest.approx(bent / bent.sum(axis=1, keepdims=True))
+
+
+def test_a_row_that_every_curve_calls_impossible_is_shared_out_evenly():
+    scores = np.repeat([[0.1, 0.9], [0.9, 0.1]], 50, axis=0)
+    curves = class_calibration.learn("isotonic", scores, np.repeat([1.0, 0.0], 50))
+
+    assert curves.apply(np.array([[0.1, 0.1], [0.9, 0.1]])) == pytest.approx(np.array([[0.5, 0.5], [1.0, 0.0]]))
+
+
+@pytest.mark.parametrize("kind", ["logistic", "xgboost"])
+@pytest.mark.parametrize("curve", ["sigmoid", "isotonic"])
+def test_a_calibrated_graph_of_several_classes_says_what_numpy_says_and_is_less_off(kind, curve):
+    table, fresh = planted("multiclass", 3000), planted("multiclass", 3000, seed=9)
+    plain = kinds.options("models", {"kind": kind, "class_weight": {"shop": 6.0}})
+    options = plain.model_copy(update={"calibration": curve})
+    fitted = fitting.fit(options, table)
+    runtime.check_graph(fitted.onnx, fitting.operators(options), len(COLUMNS), 3)
+
+    assert runtime.parity(fitted, table.matrix) < 1e-5
+    bent = runtime.score_onnx(fitted.onnx, fresh.matrix)
+    assert bent.sum(axis=1) == pytest.approx(1, abs=1e-6)
+    raw = runtime.score_onnx(fitting.fit(plain, table).onnx, fresh.matrix)
+    ones = np.ones(len(fresh.labels))
+    before, after = (ece.measure(ece.Options(), fresh.labels, scores, ones) for scores in (raw, bent))
+    assert after < before / 2, (before, after)
 
 
 def test_an_isotonic_curve_rises_and_stays_near_the_library_s_steps():
