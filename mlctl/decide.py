@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from mlctl.errors import DataError
-from mlctl.judging.policy import Policy, both, possible
+from mlctl.judging.policy import Policy, confidence_of, possible
 from mlctl.plan.compute import evaluated
 from mlctl.spec import Decide, Task
 
@@ -94,9 +94,14 @@ class Decider:
         unsure = self.unsure(scores)
         own_model = is_cold & ~unsure & (self.of_cold is not None)
         falls_back = (is_cold | unsure) & ~own_model
-        reasons = np.where(own_model, 3, np.where(is_cold, 0, np.where(unsure, 1, 2)))
-        told = pl.DataFrame({"model": self._by_model(scores), "other": self._fallback(features)})
-        decision = told.select(pl.when(pl.Series(falls_back)).then("other").otherwise("model")).to_series()
+        # the later goes before the earlier
+        reasons = np.full(len(scores), 2, dtype=np.uint8)
+        for which, of_rows in ((1, unsure), (0, is_cold), (3, own_model)):
+            reasons[of_rows] = which
+        decision = self._by_model(scores)
+        if falls_back.any():
+            told = pl.DataFrame({"model": decision, "other": self._fallback(features)})
+            decision = told.select(pl.when(pl.Series(falls_back)).then("other").otherwise("model")).to_series()
         if self.previous is not None and falls_back.any():
             second = self.previous(features.filter(pl.Series(falls_back)))
             rows = np.flatnonzero(falls_back)[second.sure]
@@ -104,7 +109,7 @@ class Decider:
             scores[rows[theirs]] = second.scores[second.sure][theirs]
             decision = decision.scatter(rows, second.decisions.filter(pl.Series(second.sure)))
             reasons[rows] = np.where(theirs, 5, 4)
-        confidence = None if self.task == "regression" else both(scores).max(axis=1)
+        confidence = None if self.task == "regression" else confidence_of(scores)
         return pl.DataFrame(
             {
                 "score": scores.max(axis=1) if self.task == "multiclass" else scores,
@@ -128,7 +133,7 @@ class Decider:
 
         if self.task == "regression":
             return np.zeros(len(scores), dtype=bool)
-        unsure: np.ndarray[Any, Any] = ~(both(scores).max(axis=1) >= self.policy.min_confidence)
+        unsure: np.ndarray[Any, Any] = ~(confidence_of(scores) >= self.policy.min_confidence)
         if self.policy.set_level is not None:
             unsure = possible(scores, self.policy.set_level) != 1
         return unsure

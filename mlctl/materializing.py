@@ -21,6 +21,7 @@ from mlctl.online import Served, Store, Tables, moved
 from mlctl.plan import AS_OF, Plan, compile_plan, narrowed
 from mlctl.plan.compute import compute, population
 from mlctl.release import open_release
+from mlctl.release.sealed import must_be_of
 from mlctl.spec import Project
 from mlctl.stages import Tell
 from mlctl.stages.features import checked_tables
@@ -74,7 +75,9 @@ def materialize(places: Places, as_of: datetime | None, full: bool, tell: Tell) 
     """
     tell("materialize", "")
     with lock(places.lock, f"projects/{places.name}"):
-        release = open_release(releases.to_serve(places), f"mlctl run projects/{places.name}")
+        folder, again = releases.to_serve(places), f"mlctl run projects/{places.name}"
+        release = open_release(folder, again)
+        must_be_of(places.name, release.manifest, folder, again)
         end, tables = checked_tables(places, release.project)
         moment = as_of or end
         if moment > end:

@@ -15,6 +15,8 @@ from mlctl.encoding import encode, learn
 from mlctl.errors import DataError
 from mlctl.models import TrainingTable
 from mlctl.release import Release
+from mlctl.scoring.streaming import Stream
+from mlctl.serving import batch
 from mlctl.serving.batch import Options, audit, score_everybody
 from tests.test_spec import VALID
 
@@ -162,6 +164,23 @@ def test_everybody_who_was_known_before_as_of_has_one_row_with_all_that_the_cont
     assert scores["score"][1:].is_sorted()
     assert scores["reason"][1:].unique().to_list() == ["model"]
     assert scores.filter(pl.col("confidence") != pl.max_horizontal("score", 1 - pl.col("score"))).height == 0
+
+
+def test_scores_made_piece_by_piece_are_those_of_everybody_at_once(monkeypatch):
+    release = opened(serving={"kind": "batch", "reasons": 1})
+    whole = score_everybody(release, world(), T, NOW)
+    monkeypatch.setattr(batch, "BATCH_ROWS", 5)
+    stream = Stream(release, batch.features_of_everybody(release, world(), T), (T, NOW))
+
+    coming = stream.coming(lambda piece: piece.with_columns(decision=pl.lit("held")), lambda: None)
+    assert coming.makers[1]()["decision"].to_list() == ["held"] * 5
+    scored = stream.scored()
+
+    assert len(coming.makers) == 4
+    assert scored.scores.select(whole.columns).equals(whole, null_equal=True)
+    assert scored.features["customer_id"].equals(whole["customer_id"])
+    told = dict(coming.constants)
+    assert told == {"release": release.id, "variant": "champion", "as_of": T, "scored_at": NOW}
 
 
 def test_the_order_of_the_source_rows_changes_nothing():

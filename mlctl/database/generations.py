@@ -18,7 +18,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from mlctl.database import views
-from mlctl.database.scores_table import COLUMNS, PublishOrder, check_storable, replace_view, verify, write
+from mlctl.database.loading import Coming, counted
+from mlctl.database.scores_table import COLUMNS, PublishOrder, check, replace_view, verify, whole, write
 from mlctl.errors import ConflictError, ExternalError, IntegrityError
 from mlctl.times import moment_text
 
@@ -128,14 +129,15 @@ def kept_bytes(connection: Connection, schema: str, project: str) -> int:
     return int(found[0]) if found else 0
 
 
-def publish(connection: Connection, order: PublishOrder, scores: pl.DataFrame) -> Generation:
+def publish(connection: Connection, order: PublishOrder, scores: pl.DataFrame | Coming) -> Generation:
     """Makes the scores what readers see, or changes nothing. The same call again changes nothing either.
 
     Args:
         connection: In autocommit mode, as `open_database` gives it.
         order: What is to be published where.
         scores: Grain: one row per entity. Columns: the key (text or integer), `score`, and any other of `COLUMNS`;
-            `release`, `as_of` and `scored_at` are the order's where they are not given, the others are empty.
+            `release`, `as_of` and `scored_at` are the order's where they are not given, the others are empty. Or
+            scores that are made while they are written, and are approved before they are shown.
 
     Returns:
         The live generation.
@@ -149,19 +151,23 @@ def publish(connection: Connection, order: PublishOrder, scores: pl.DataFrame) -
     """
     if not connection.autocommit:
         raise ValueError("publish needs a connection in autocommit mode")
-    check_storable(order, scores)
+    coming = scores if isinstance(scores, Coming) else whole(order, scores)
+    check(order, coming)
     with views.told(connection):
         views.set_up(connection, "mlctl.generations", _SETUP, order.schema)
         with connection.transaction():
             _hold(connection, order)
             known = _known(connection, order)
             if known is None:
-                write(connection, order, scores)
+                sent = write(connection, order, coming)
+            else:
+                sent = counted(coming)
+                coming.approve()
             next_step = "publish with another run id" if known else "mlctl doctor; the live scores are untouched"
-            verify(connection, order, scores, next_step)
+            verify(connection, order, sent, next_step)
             shown = views.shows(connection, order.quoted_view, order.quoted_table)
             if known is None or known.status != "live" or not shown:
-                _swap(connection, order, scores.height, known)
+                _swap(connection, order, sent.rows, known)
         _retire(connection, order)
     published = live(connection, order.schema, order.project)
     if published is None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Iterator
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from mlctl.database import binary_rows, views
+from mlctl.database import loading, views
+from mlctl.database.loading import Coming, Sent
 from mlctl.errors import DataError, IntegrityError
 from mlctl.files import sha256_of
 
@@ -24,7 +26,10 @@ COLUMNS: Final = (
     "contributions",
 )
 
-_CHUNK_ROWS: Final = 200_000
+_CHUNK_ROWS: Final = 65_536
+
+# two million keys are sorted in memory, and not in files; statistics are drawn from 9,000 rows
+_SETTINGS: Final = {"maintenance_work_mem": "256MB", "default_statistics_target": "30"}
 
 _OF_SHARES: Final = "score >= 0 AND score <= 1"
 _OF_NUMBERS: Final = "score > '-Infinity' AND score < 'Infinity'"
@@ -101,73 +106,91 @@ class PublishOrder:
         return f"mlctl.{views.quoted(self.table)}"
 
 
-def check_storable(order: PublishOrder, scores: pl.DataFrame) -> None:
-    """Refuses what PostgreSQL would refuse only after the load, and what it would cut off.
+def check(order: PublishOrder, coming: Coming) -> None:
+    """Refuses scores of another key than the order's, and a name that PostgreSQL would cut off.
 
     Raises:
-        DataError: A column is missing or unknown, a key is missing or doubled, a text has a NUL, or a name is too long.
+        DataError: It is so.
     """
-    import polars as pl
-
-    found = []
+    if coming.key[0] != order.entity:
+        told = f"the scores are by {coming.key[0]!r}, and the project's key is {order.entity!r}"
+        raise DataError.audit_failed([told])
     if len(order.view.encode()) > views.IDENTIFIER_BYTES:
-        found.append(f"the name of the view {order.view!r} is longer than {views.IDENTIFIER_BYTES} bytes")
-    allowed = {order.entity, *COLUMNS}
-    if order.entity in COLUMNS or not {order.entity, "score"} <= set(scores.columns) <= allowed:
-        found.append(f"the columns are {scores.columns}; allowed are the key {order.entity!r} and {', '.join(COLUMNS)}")
-    else:
-        if empty := scores[order.entity].null_count():
-            found.append(f"column {order.entity!r} has {empty} empty keys")
-        if doubled := scores.height - scores[order.entity].n_unique():
-            found.append(f"column {order.entity!r} has {doubled} doubled keys")
-    for name, dtype in scores.schema.items():
-        if dtype == pl.String and (bad := int(scores[name].str.contains("\0", literal=True).sum())):
-            found.append(f"column {name!r} has {bad} texts with a NUL character, which PostgreSQL cannot store")
+        told = f"the name of the view {order.view!r} is longer than {views.IDENTIFIER_BYTES} bytes"
+        raise DataError.audit_failed([told])
+
+
+def whole(order: PublishOrder, scores: pl.DataFrame) -> Coming:
+    """A scores table that is all there.
+
+    Raises:
+        DataError: A column is missing or unknown, a key is missing or doubled, or a text has a NUL.
+    """
+    key, allowed = order.entity, {order.entity, *COLUMNS}
+    if key in COLUMNS or not {key, "score"} <= set(scores.columns) <= allowed:
+        told = f"the columns are {scores.columns}; allowed are the key {key!r} and {', '.join(COLUMNS)}"
+        raise DataError.audit_failed([told])
+    found = loading.faults(key, scores)
+    if doubled := scores.height - scores[key].n_unique():
+        found.append(f"column {key!r} has {doubled} doubled keys")
     if found:
         raise DataError.audit_failed(found)
+    constants = _constants(order, scores)
+    rows = scores.drop(constants, strict=False).sort(key)
+    makers = [partial(rows.slice, start, _CHUNK_ROWS) for start in range(0, rows.height, _CHUNK_ROWS)]
+    return Coming((key, scores.schema[key]), makers, constants)
 
 
-def write(connection: Connection, order: PublishOrder, scores: pl.DataFrame) -> None:
-    """Makes the table and fills it by COPY; to be called inside the transaction that shows it.
+def write(connection: Connection, order: PublishOrder, coming: Coming) -> Sent:
+    """Makes the table, fills it by COPY and has it approved; to be called inside the transaction that shows it.
 
     Raises:
-        DataError: A score or confidence is NaN or outside 0..1, a missing score has no reason, or the key is of no
-            type that a key has.
+        DataError: A score or confidence is NaN or outside 0..1, a missing score has no reason, the key is doubled or of
+            no type that a key has; or what the approval says, which goes first.
     """
-    import polars as pl
     from psycopg import errors, sql
 
-    table, entity = sql.Identifier("mlctl", order.table), sql.Identifier(order.entity)
+    table = sql.Identifier("mlctl", order.table)
     create = sql.SQL(_TABLE).format(
         table=table,
-        entity=entity,
-        entity_type=sql.SQL(_entity_type(order, scores)),
+        entity=sql.Identifier(order.entity),
+        entity_type=sql.SQL(_entity_type(*coming.key)),
         limits=sql.SQL(_OF_NUMBERS if order.numbers else _OF_SHARES),
-    )
-    constants = _constants(order, scores)
-    floats = [name for name in ("score", "confidence") if name in scores.columns]
-    rows = scores.drop(constants, strict=False).with_columns(pl.col(floats).cast(pl.Float64)).sort(order.entity)
-    # frozen rows are seen by every snapshot: a reader whose transaction is older than the swap must not find nothing
-    binary = binary_rows.fits(rows)
-    load = sql.SQL("COPY {} ({}) FROM STDIN WITH (FORMAT {}, FREEZE true, ENCODING 'UTF8')").format(
-        table, sql.SQL(", ").join(map(sql.Identifier, rows.columns)), sql.SQL("binary" if binary else "csv")
     )
     connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(table))
     connection.execute(create)
     connection.execute("SET LOCAL TimeZone TO 'UTC'")  # for times without a zone
-    try:
-        for name in [name for name in _OFTEN_CONSTANT if name not in constants]:
-            _add(connection, order, name, None)
-        with connection.cursor() as cursor, cursor.copy(load) as copy:
-            for chunk in _ahead(binary_rows.pieces(rows, _CHUNK_ROWS) if binary else _csv(rows)):
-                copy.write(chunk)
-        for name, value in constants.items():
-            _add(connection, order, name, value)
-        connection.execute(sql.SQL("ALTER TABLE {} ADD PRIMARY KEY ({})").format(table, entity))
-    except (errors.IntegrityError, errors.DataError) as error:
-        place = (error.diag.context or "").partition(":")[0]
-        told = f"{error.diag.message_primary} ({place})" if place else str(error.diag.message_primary)
-        raise DataError.audit_failed([told]) from None
+    for name in [name for name in _OFTEN_CONSTANT if name not in coming.constants]:
+        _add(connection, order, name, None)
+    with ThreadPoolExecutor(1) as other:
+        approval = None
+        try:
+            sent = loading.load(connection, table, coming)
+            # what needs every row is done on both sides at once
+            approval = other.submit(coming.approve)
+            _finish(connection, order, coming.constants)
+        except (errors.IntegrityError, errors.DataError) as error:
+            (approval or other.submit(coming.approve)).result()
+            place = (error.diag.context or "").partition(":")[0]
+            told = f"{error.diag.message_primary} ({place})" if place else str(error.diag.message_primary)
+            raise DataError.audit_failed([told]) from None
+        approval.result()
+    return sent
+
+
+def _finish(connection: Connection, order: PublishOrder, constants: Mapping[str, object]) -> None:
+    """Adds to a filled table what costs least when the rows are there."""
+    from psycopg import sql
+
+    table = sql.Identifier("mlctl", order.table)
+    for name, value in constants.items():
+        _add(connection, order, name, value)
+    for setting, value in _SETTINGS.items():
+        connection.execute("SELECT set_config(%s, %s, true)", (setting, value))
+    entity = sql.Identifier(order.entity)
+    # nothing is ever added to it, so its pages need no room
+    primary = sql.SQL("ALTER TABLE {} ADD PRIMARY KEY ({}) WITH (fillfactor = 100)")
+    connection.execute(primary.format(table, entity))
     connection.execute(sql.SQL("ANALYZE {}").format(table))
 
 
@@ -200,53 +223,31 @@ def _add(connection: Connection, order: PublishOrder, name: str, value: object) 
     connection.execute(column)
 
 
-def _ahead(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """The same chunks, the next one made while one is sent."""
-    from concurrent.futures import ThreadPoolExecutor
-
-    with ThreadPoolExecutor(1) as other:
-        made = other.submit(next, chunks, None)
-        while (chunk := made.result()) is not None:
-            made = other.submit(next, chunks, None)
-            yield chunk
-
-
-def _csv(scores: pl.DataFrame) -> Iterator[bytes]:
-    for start in range(0, scores.height, _CHUNK_ROWS):
-        chunk = io.BytesIO()
-        # every text is quoted: a bare carriage return ends a row, and a bare empty field is a missing value
-        scores.slice(start, _CHUNK_ROWS).write_csv(chunk, include_header=False, quote_style="non_numeric")
-        yield chunk.getvalue()
-
-
-def _entity_type(order: PublishOrder, scores: pl.DataFrame) -> str:
+def _entity_type(key: str, dtype: pl.DataType) -> str:
     import polars as pl
 
-    dtype = scores.schema[order.entity]
     if dtype == pl.UInt64:
         return "numeric(20, 0)"
     if dtype.is_integer():
         return "bigint"
     if dtype in (pl.String, pl.Categorical, pl.Enum):
         return "text"
-    raise DataError.audit_failed([f"column {order.entity!r} is {dtype}; a key is text or an integer"])
+    raise DataError.audit_failed([f"column {key!r} is {dtype}; a key is text or an integer"])
 
 
-def verify(connection: Connection, order: PublishOrder, scores: pl.DataFrame, next_step: str) -> None:
+def verify(connection: Connection, order: PublishOrder, sent: Sent, next_step: str) -> None:
     """Counts in the database what was written: rows, missing scores, the least and the greatest score.
 
     Raises:
-        IntegrityError: It is not what was given.
+        IntegrityError: It is not what was sent.
     """
-    import polars as pl
     from psycopg import sql
 
     count = "SELECT count(*), count(*) - count(score), min(score), max(score) FROM {}"
     found = connection.execute(sql.SQL(count).format(sql.Identifier("mlctl", order.table))).fetchone()
-    column = scores["score"].cast(pl.Float64)
-    sent = (scores.height, column.null_count(), column.min(), column.max())
-    if found != sent:
-        told = f"(rows, missing scores, least, greatest) = {sent}"
+    given = (sent.rows, sent.missing, sent.least, sent.greatest)
+    if found != given:
+        told = f"(rows, missing scores, least, greatest) = {given}"
         raise IntegrityError.damaged(f"mlctl.{order.table}", told, str(found), next_step)
 
 

@@ -20,8 +20,13 @@ PAIRS: Final = 16
 """The tail of texts is a whole multiple of so many pairs wide."""
 
 
-def encode(encoding: Encoding, features: pl.DataFrame) -> np.ndarray[Any, Any]:
+def encode(encoding: Encoding, features: pl.DataFrame, *, by_column: bool = False) -> np.ndarray[Any, Any]:
     """The matrix of rows of features: float32 array (rows, columns), NaN is "missing".
+
+    Args:
+        encoding: What was learnt.
+        features: The rows.
+        by_column: Whether it may lie in memory column by column: less work, and what tables of small trees ask for.
 
     Raises:
         DataError: A feature is missing or has another type than in training, an expression cannot be computed, or the
@@ -59,6 +64,10 @@ def encode(encoding: Encoding, features: pl.DataFrame) -> np.ndarray[Any, Any]:
                 f"it was a {encoded.form} in training and is {series.dtype} now",
             )
         _refuse_by_policy(encoding.policy, encoded, series)
+        if encoded.form == "number" and by_column and series.dtype == pl.Float64 and not series.null_count():
+            # narrowed when they are stacked, in one go
+            columns.append(series.to_numpy())
+            continue
         if encoded.form == "number":
             columns.append(series.cast(pl.Float32).fill_null(float("nan")).to_numpy())
             continue
@@ -66,6 +75,10 @@ def encode(encoding: Encoding, features: pl.DataFrame) -> np.ndarray[Any, Any]:
         known = [(text == value).fill_null(False) for value in encoded.categories]
         other = text.is_not_null() & ~text.is_in(list(encoded.categories)).fill_null(False)
         columns += [mask.cast(pl.Float32).to_numpy() for mask in (*known, other, text.is_null())]
+    if by_column and not tails and columns:
+        # what is too large for float32 is infinite, as in a cast
+        with np.errstate(over="ignore"):
+            return np.stack(columns, dtype=np.float32, casting="same_kind").T
     return joined(encoding, columns, tails, features.height)
 
 

@@ -54,6 +54,12 @@ class IntegrityError(MlctlError):
         )
 
     @classmethod
+    def another_lineage(cls, artefact: str, wanted: str, found: str, next_step: str) -> IntegrityError:
+        """An artefact that is whole, and somebody else's."""
+        why = f"it is {found}, and {wanted} belongs here; nothing was changed"
+        return cls(f"{artefact} is of another lineage", why=why, next_step=next_step)
+
+    @classmethod
     def refused(cls, artefact: str, why: str, next_step: str) -> IntegrityError:
         """An artefact that is whole but may not be used."""
         return cls(f"{artefact} is refused", why=why, next_step=next_step)

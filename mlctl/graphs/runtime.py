@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import cache, partial
+from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 
 from mlctl.errors import IntegrityError, first_line, listed
@@ -56,16 +57,19 @@ def scorer(onnx: bytes, threads: int = 1) -> Scorer:
     except Exception as error:  # ONNX Runtime's errors share no class but this one
         raise _refused(f"ONNX Runtime cannot load it: {first_line(error)}") from error
 
-    by_tables = cache(partial(tree_tables.scorer, onnx))
+    by_tables, making = cache(partial(tree_tables.scorer, onnx)), Lock()
     # the graph's own shape: [rows], or [rows, classes]
     classes = session.get_outputs()[0].shape[1:]
     fixed = isinstance(session.get_inputs()[0].shape[1], int)
 
     def score(matrix: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-        rows = np.ascontiguousarray(matrix, dtype=np.float32)
         # the same bits; making the tables takes as long as some thousand rows
-        if threads == 1 and len(rows) >= MANY_ROWS and (fast := by_tables()) is not None:
-            return fast(rows)
+        if threads == 1 and len(matrix) >= MANY_ROWS:
+            with making:
+                fast = by_tables()
+            if fast is not None:
+                return fast(np.asarray(matrix, dtype=np.float32))
+        rows = np.ascontiguousarray(matrix, dtype=np.float32)
         scores = np.empty((len(rows), *classes), dtype=np.float32)
         # with texts every row becomes a table, of its terms by the classes
         most = BATCH_ROWS if fixed else max(1, _CELLS // (rows.shape[1] * max(classes, default=1)))

@@ -95,12 +95,20 @@ def both(score: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     return score if score.ndim == 2 else np.column_stack([1 - score, score])
 
 
+def confidence_of(score: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """The likelier outcome's probability: float array (rows,); `both(score).max(axis=1)` without that array."""
+    import numpy as np
+
+    likelier: np.ndarray[Any, Any] = score.max(axis=1) if score.ndim == 2 else np.maximum(1 - score, score)
+    return likelier
+
+
 def _confidence(
     task: Task, truth: np.ndarray[Any, Any], score: np.ndarray[Any, Any], threshold: float
 ) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
     """The probability of the likelier outcome, and whether the decision is wrong."""
     decided = score.argmax(axis=1) if task == "multiclass" else score >= threshold
-    return both(score).max(axis=1), decided != truth
+    return confidence_of(score), decided != truth
 
 
 def _worthiest(worth: Worth, truth: np.ndarray[Any, Any], score: np.ndarray[Any, Any]) -> tuple[float, float]:

@@ -15,6 +15,8 @@ from mlctl.files import canonical_json, read_json, sha256_of, sha256_of_file, wr
 
 FORMAT: Final = 2
 MANIFEST: Final = "manifest.json"
+_ID: Final = re.compile(r"[0-9a-f]{16}")
+"""The name of a folder in which a release is kept."""
 _FILE: Final = re.compile(r"[a-z_][a-z0-9_-]*(\.[a-z_]+)?\.[a-z]+")
 
 
@@ -55,7 +57,8 @@ def read_manifest(folder: Path, next_step: str, belongs: Callable[[str], bool]) 
         belongs: Whether a file of this name may stand in such a folder.
 
     Raises:
-        IntegrityError: A file is missing, changed, or none of such a folder.
+        IntegrityError: A file is missing, changed, or none of such a folder; or a kept release is another one than its
+            folder is named by.
     """
     manifest = read_json(folder / MANIFEST, next_step)
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
@@ -74,4 +77,18 @@ def read_manifest(folder: Path, next_step: str, belongs: Callable[[str], bool]) 
             raise IntegrityError.damaged(str(folder / name), str(wanted), found, next_step)
     if sha256_of(canonical_json(manifest["files"]))[:16] != manifest["id"]:
         raise IntegrityError.refused(str(folder), "its id is not the hash of its files", next_step)
+    if _ID.fullmatch(folder.name) and folder.name != manifest["id"]:
+        found = f"the release {manifest['id']}"
+        raise IntegrityError.another_lineage(str(folder), f"the release {folder.name}", found, next_step)
     return manifest
+
+
+def must_be_of(project: str, manifest: Mapping[str, Any], folder: Path, next_step: str) -> None:
+    """Refuses a release that was made by another project, whose features and answers would pass for this one's.
+
+    Raises:
+        IntegrityError: It is another project's.
+    """
+    if manifest["project"] != project:
+        wanted, found = f"a release of projects/{project}", f"a release of projects/{manifest['project']}"
+        raise IntegrityError.another_lineage(str(folder), wanted, found, next_step)

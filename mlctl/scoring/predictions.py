@@ -31,7 +31,8 @@ def keep(places: Places, run_id: str, scores: pl.DataFrame) -> None:
     key = scores.columns[0]
     kept = scores.select(pl.col(key).cast(pl.String), AS_OF, *COLUMNS)
     path = places.scored / f"{run_id}.parquet"
-    write_with(path, lambda temporary: kept.write_parquet(temporary, compression="zstd"))
+    # in one piece, so that the file does not tell in which pieces they were made
+    write_with(path, lambda temporary: kept.rechunk().write_parquet(temporary, compression="zstd"))
 
 
 def read(places: Places, key: str, start: datetime | None = None, end: datetime | None = None) -> pl.DataFrame:

@@ -6,10 +6,10 @@ What readers see is one generation, whole, and changes in one short transaction 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from mlctl import config, database, ramp, snapshot
 from mlctl.costs import ledger
@@ -20,8 +20,8 @@ from mlctl.files import canonical_json, sha256_of
 from mlctl.release import BASELINE
 from mlctl.rollout import Note
 from mlctl.rollout.flag_file import CHALLENGER
-from mlctl.scoring import holdout, predictions, sharing
-from mlctl.scoring.sharing import Scored, Sharers
+from mlctl.scoring import holdout, predictions, sharing, streaming
+from mlctl.scoring.sharing import Scored, Sharers, When
 from mlctl.serving import batch
 from mlctl.sketches import shelf
 from mlctl.sketches.sheet import scored_rows
@@ -31,6 +31,11 @@ from mlctl.stages import Tell
 from mlctl.stages.features import checked_files
 from mlctl.times import moment_text
 from mlctl.workspace import Places
+
+if TYPE_CHECKING:
+    import polars as pl
+    import psycopg
+    from psycopg.rows import TupleRow
 
 _SHOWN: Final = 8
 """Decisions that are told on one line."""
@@ -117,15 +122,17 @@ def _published(places: Places, project: Project, now: datetime, tell: Tell, as_o
         if live is not None and live.run_id == run_id:
             tell("score", f"{live.rows:,} scores in {live.view} are of this release and snapshot already")
             return Published(live.view, live.rows, run_id, True, {})
-        scored = _audited(places, project, who, (moment, now), None if live is None else live.rows)
-        if scored.fault:
-            _send_away(places, who, scored, now, tell)
-            run_id = _run_id(places, taken, moment, who.alone())
-        scores = holdout.applied(places.name, project.cost.holdout_share, scored.scores)
-        predictions.keep(places, run_id, scores)
-        _kept_for_watching(places, who, scored, (run_id, moment, now))
-        order = _order(places, project, now, (run_id, who.champion, moment))
-        made = generations.publish(connection, order, scores)
+        run = _Run(places, project, who, run_id, (moment, now), None if live is None else live.rows)
+        _, files = checked_files(places, project)
+        if streaming.streams(who, project):
+            made, scores = _streamed(connection, run, files)
+        else:
+            scored = run.audited(sharing.score(who, places, project, files, run.when))
+            if scored.fault:
+                _send_away(places, who, scored, now, tell)
+                run = replace(run, run_id=_run_id(places, taken, moment, who.alone()))
+            scores = run.kept(scored)
+            made = generations.publish(connection, run.order, scores)
         stored = generations.kept_bytes(connection, where.schema_name, places.name)
     counts = scores["decision"].value_counts().sort("decision")
     decisions = dict(zip(counts["decision"], counts["count"], strict=True))
@@ -134,7 +141,94 @@ def _published(places: Places, project: Project, now: datetime, tell: Tell, as_o
     if len(often) > _SHOWN:
         shown += f" and {len(often) - _SHOWN} decisions more"
     tell("score", f"{made.rows:,} audited scores in {made.view} ({shown})")
-    return Published(made.view, made.rows, run_id, False, decisions, stored)
+    return Published(made.view, made.rows, run.run_id, False, decisions, stored)
+
+
+@dataclass(frozen=True)
+class _Run:
+    """A batch that is not shown yet.
+
+    Attributes:
+        places: The project's paths.
+        project: The project.
+        who: Who scores.
+        run_id: Its id.
+        when: The moment of the features, and the present.
+        live_rows: Rows of the generation that readers see now; None when there is none.
+    """
+
+    places: Places
+    project: Project
+    who: Sharers
+    run_id: str
+    when: When
+    live_rows: int | None
+
+    @property
+    def order(self) -> PublishOrder:
+        """What is to be published where."""
+        as_of, now = self.when
+        return _order(self.places, self.project, now, (self.run_id, self.who.champion, as_of))
+
+    def acted_upon(self, scores: pl.DataFrame) -> pl.DataFrame:
+        """Scores of which those who are held out bear no decision."""
+        return holdout.applied(self.places.name, self.project.cost.holdout_share, scores)
+
+    def audited(self, scored: Scored) -> Scored:
+        """The batch, after its audit.
+
+        Raises:
+            DataError: The audit speaks against it.
+        """
+        options: Any = self.project.serving
+        findings = batch.audit(options, scored.scores, scored.champion.manifest["evaluation"], self.live_rows)
+        if findings:
+            raise DataError.audit_failed([finding.sentence() for finding in findings])
+        return scored
+
+    def kept(self, scored: Scored) -> pl.DataFrame:
+        """What readers get; it is kept, with sketches of the batch and both answers of those whom two releases scored.
+
+        They are kept before they are shown: whoever is killed in between writes the same files again.
+        """
+        scores = self.acted_upon(scored.scores)
+        predictions.keep(self.places, self.run_id, scores)
+        if scored.pairs is not None:
+            sharing.keep(self.places, self.run_id, scored.pairs)
+        self._sketched(scored)
+        return scores
+
+    def _sketched(self, scored: Scored) -> None:
+        """Keeps sketches of what each release scored, held against what its own training saw."""
+        who, (as_of, now) = self.who, self.when
+        outputs = scored.scores.select("score", "decision", "reason", "variant")
+        by_challenger = outputs["variant"] == CHALLENGER
+        told = {"day": day_of(as_of), "origin": "batch", "scored_at": now}
+        if (baseline := shelf.sealed(who.folder / BASELINE)) is not None:
+            rows = scored_rows(scored.features, outputs).filter(~by_challenger)
+            shelf.keep(
+                self.places, baseline, baseline.sheet(rows), told | {"name": self.run_id, "release": who.champion}
+            )
+        if who.challenger is None or scored.tried is None or not scored.tried.height:
+            return
+        if (baseline := shelf.sealed(who.challenger / BASELINE)) is not None:
+            rows, tried = scored_rows(scored.tried, outputs.filter(by_challenger)), who.traffic.challenger
+            name = f"{self.run_id}.{tried}"
+            shelf.keep(self.places, baseline, baseline.sheet(rows), told | {"name": name, "release": tried})
+
+
+def _streamed(
+    connection: psycopg.Connection[TupleRow], run: _Run, files: Mapping[str, Path]
+) -> tuple[Generation, pl.DataFrame]:
+    """Everybody scored while the scores are written; audited before they are shown."""
+    stream = streaming.begin(run.who, run.places, files, run.when)
+    shown: list[pl.DataFrame] = []
+
+    def approve() -> None:
+        shown.append(run.kept(run.audited(stream.scored())))
+
+    made = generations.publish(connection, run.order, stream.coming(run.acted_upon, approve))
+    return made, shown[0]
 
 
 def kept(places: Places, project: Project) -> list[Generation]:
@@ -230,19 +324,6 @@ def _order(places: Places, project: Project, now: datetime, run: tuple[str, str,
     )
 
 
-def _audited(
-    places: Places, project: Project, who: Sharers, when: tuple[datetime, datetime], live_rows: int | None
-) -> Scored:
-    """The batch, after its audit."""
-    _, files = checked_files(places, project)
-    scored = sharing.score(who, places, project, files, when)
-    options: Any = project.serving
-    findings = batch.audit(options, scored.scores, scored.champion.manifest["evaluation"], live_rows)
-    if findings:
-        raise DataError.audit_failed([finding.sentence() for finding in findings])
-    return scored
-
-
 def _run_id(places: Places, taken: snapshot.Snapshot, moment: datetime, who: Sharers) -> str:
     return sha256_of(canonical_json([places.name, moment_text(moment), taken.version, who.identity]))[:16]
 
@@ -252,25 +333,3 @@ def _send_away(places: Places, who: Sharers, scored: Scored, now: datetime, tell
     tell("score", f"challenger {who.traffic.challenger} is sent away, the champion scores everybody: {scored.fault}")
     note = Note("mlctl score", now, f"sent away: {scored.fault}", {"batch": scored.fault})
     ramp.send_away(places, who.traffic.challenger, note)
-
-
-def _kept_for_watching(places: Places, who: Sharers, scored: Scored, run: tuple[str, datetime, datetime]) -> None:
-    """Keeps sketches of what was scored, and both answers of those whom two releases scored.
-
-    They are kept before they are published: whoever is killed in between writes the same files again.
-    """
-    run_id, as_of, now = run
-    if scored.pairs is not None:
-        sharing.keep(places, run_id, scored.pairs)
-    outputs = scored.scores.select("score", "decision", "reason", "variant")
-    by_challenger = outputs["variant"] == CHALLENGER
-    told = {"day": day_of(as_of), "origin": "batch", "scored_at": now}
-    if (baseline := shelf.sealed(who.folder / BASELINE)) is not None:
-        rows = scored_rows(scored.features, outputs).filter(~by_challenger)
-        shelf.keep(places, baseline, baseline.sheet(rows), told | {"name": run_id, "release": who.champion})
-    if who.challenger is None or scored.tried is None or not scored.tried.height:
-        return
-    # each release is held against what its own training saw
-    if (baseline := shelf.sealed(who.challenger / BASELINE)) is not None:
-        rows, tried = scored_rows(scored.tried, outputs.filter(by_challenger)), who.traffic.challenger
-        shelf.keep(places, baseline, baseline.sheet(rows), told | {"name": f"{run_id}.{tried}", "release": tried})

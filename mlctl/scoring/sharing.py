@@ -18,6 +18,7 @@ from mlctl.features import fulfils
 from mlctl.files import write_with
 from mlctl.plan import AS_OF
 from mlctl.release import Release, open_release, read_manifest
+from mlctl.release.sealed import must_be_of
 from mlctl.rollout import Traffic, buckets
 from mlctl.rollout.flag_file import CHALLENGER, CHAMPION
 from mlctl.scoring import distributed
@@ -119,12 +120,12 @@ def score(who: Sharers, places: Places, project: Project, files: Mapping[str, Pa
         IntegrityError: A release is missing or damaged.
     """
     features: list[pl.DataFrame] = []
-    champion = open_release(who.folder, _again(places, who.folder))
+    champion = champion_of(who, places)
     by = _way(places, project, files, when)
     scores = by(champion, who.folder, features.append)
     if who.challenger is None:
         return Scored(champion, scores, features[0])
-    challenger = open_release(who.challenger, _again(places, who.challenger))
+    challenger = _opened(who.challenger, places)
     try:
         tried = by(challenger, who.challenger, features.append)
     except DataError as error:
@@ -136,6 +137,22 @@ def score(who: Sharers, places: Places, project: Project, files: Mapping[str, Pa
     scores, key = _shared(who.traffic, places.name, scores, tried), scores.columns[0]
     fell = scores.filter(scores["variant"] == CHALLENGER)[key]
     return Scored(champion, scores, features[0], pairs, tried=features[1].filter(tried[key].is_in(fell.implode())))
+
+
+def champion_of(who: Sharers, places: Places) -> Release:
+    """The champion, opened.
+
+    Raises:
+        IntegrityError: It is missing, damaged or of another lineage.
+    """
+    return _opened(who.folder, places)
+
+
+def _opened(folder: Path, places: Places) -> Release:
+    again = _again(places, folder)
+    release = open_release(folder, again)
+    must_be_of(places.name, release.manifest, folder, again)
+    return release
 
 
 def _way(places: Places, project: Project, files: Mapping[str, Path], when: When) -> _Way:

@@ -85,15 +85,29 @@ def score_everybody(
         DataError: A table lacks a column, or nobody is known.
         IntegrityError: Contributions are asked for and the release's trees cannot tell them.
     """
+    from concurrent.futures import ThreadPoolExecutor
+
     import polars as pl
 
+    features = features_of_everybody(release, tables, as_of)
+    hear(features)
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        decided = pl.concat(pool.map(lambda make: make(), makers(release, features)), rechunk=True)
+    return labelled(release, decided, as_of, now)
+
+
+def features_of_everybody(release: Release, tables: Mapping[str, pl.DataFrame], as_of: datetime) -> pl.DataFrame:
+    """What the release's features say of everybody.
+
+    Grain: one row per entity known before `as_of`, sorted by key: the key, as_of, the features.
+
+    Raises:
+        DataError: A table lacks a column, or nobody is known.
+    """
     plan = compile_plan(release.project, {name: table.columns for name, table in tables.items()})
     spine = population(plan, tables, as_of)
     must_know_somebody(spine, as_of)
-    features = compute(plan, tables, spine)
-    hear(features)
-    decided = pl.concat([spine.select(plan.entity.key), _decided(release, features)], how="horizontal")
-    return labelled(release, decided, as_of, now)
+    return compute(plan, tables, spine)
 
 
 def must_know_somebody(spine: pl.DataFrame, as_of: datetime) -> None:
@@ -119,6 +133,24 @@ def labelled(release: Release, decided: pl.DataFrame, as_of: datetime, now: date
     )
 
 
+def makers(release: Release, features: pl.DataFrame) -> list[Callable[[], pl.DataFrame]]:
+    """What makes the key of each row of features, and what is decided about it, piece by piece.
+
+    They may be called on several threads; the pieces change no bit. Raises what `decide` raises.
+    """
+    # loaded before the threads ask for it
+    _ = release.graph
+    return [
+        partial(_piece, release, features.slice(start, BATCH_ROWS)) for start in range(0, features.height, BATCH_ROWS)
+    ]
+
+
+def _piece(release: Release, rows: pl.DataFrame) -> pl.DataFrame:
+    import polars as pl
+
+    return pl.concat([rows.select(release.project.entity.key), decide(release, rows)], how="horizontal")
+
+
 def decide(release: Release, rows: pl.DataFrame) -> pl.DataFrame:
     """What is decided about each row of features, and why where the release's `serving.reasons` asks for that.
 
@@ -126,29 +158,17 @@ def decide(release: Release, rows: pl.DataFrame) -> pl.DataFrame:
         DataError: A feature is missing or has another type than in training.
         IntegrityError: Contributions are asked for and the release's trees cannot tell them.
     """
+    import numpy as np
     import polars as pl
 
-    matrix = encode(release.encoding, rows)
+    matrix = encode(release.encoding, rows, by_column=True)
     decided = release.decider()(rows, release.graph(matrix).astype("float64"))
     reasons: int = release.project.serving.reasons
     if not reasons:
         return decided
-    why = contributions(release, matrix, reasons)
+    why = contributions(release, np.ascontiguousarray(matrix), reasons)
     # who is too new got the prior, which no feature moved, or the score of another model
     return decided.with_columns(pl.when(~pl.col("reason").is_in(_COLD)).then(why).alias(NAME))
-
-
-def _decided(release: Release, features: pl.DataFrame) -> pl.DataFrame:
-    """As `decide`, on every core, by pieces that change no bit."""
-    from concurrent.futures import ThreadPoolExecutor
-
-    import polars as pl
-
-    # loaded before the threads ask for it
-    _ = release.graph
-    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-        pieces = (features.slice(start, BATCH_ROWS) for start in range(0, features.height, BATCH_ROWS))
-        return pl.concat(pool.map(partial(decide, release), pieces), rechunk=True)
 
 
 def audit(options: Options, scores: pl.DataFrame, expected: Mapping[str, Any], live_rows: int | None) -> list[Finding]:
@@ -161,7 +181,7 @@ def audit(options: Options, scores: pl.DataFrame, expected: Mapping[str, Any], l
         live_rows: Rows of the generation that readers see now; None when there is none.
     """
     audit, rows = options.audit, scores.height
-    by_model = scores.filter(~scores["reason"].is_in(_COLD))["score"]
+    by_model = scores["score"].filter(~scores["reason"].is_in(_COLD))
     findings = []
 
     def limit(rule: str, passed: bool, value: str, allowed: str) -> None:
@@ -202,8 +222,13 @@ def _one_score_share(scores: pl.Series, unit: float | None) -> float:
         scores: Without missing ones.
         unit: The deviation of a number; None for a probability, which is near another by the odds.
     """
-    middle = float(scores.median())  # type: ignore[arg-type]
+    import numpy as np
+
+    ranked = np.sort(scores.to_numpy())
+    middle = float(ranked[(len(ranked) - 1) // 2] + ranked[len(ranked) // 2]) / 2
     wide = unit if unit is not None else min(middle, 1 - middle)
-    near = float(((scores - middle).abs() <= _NEAR * wide).mean())  # type: ignore[arg-type]
-    same = int(scores.value_counts()["count"].max()) / len(scores)  # type: ignore[arg-type]
+    near = float((np.abs(ranked - middle) <= _NEAR * wide).mean())
+    # where the next score is another one
+    ends = np.flatnonzero(np.append(ranked[1:] != ranked[:-1], True))
+    same = int(np.diff(ends, prepend=-1).max()) / len(ranked)
     return max(near, same)

@@ -16,7 +16,7 @@ from mlctl.features import fulfils
 from mlctl.files import read_json, sha256_of_file, write_json, write_text, write_with
 from mlctl.graphs import runtime
 from mlctl.judging.plots import plots
-from mlctl.judging.policy import both
+from mlctl.judging.policy import confidence_of
 from mlctl.plan import AS_OF, compile_plan
 from mlctl.plan.compute import compute
 from mlctl.release.beside import Previous
@@ -161,7 +161,7 @@ def _groups(project: Project, rows: pl.DataFrame, score: np.ndarray[Any, Any]) -
     found = [(name, text, fulfils(rows, text, f"cohorts.{name}")) for name, text in project.cohorts.items()]
     if project.label.task == "regression":
         return found
-    confidence = both(score).max(axis=1)
+    confidence = confidence_of(score)
     limit = float(np.quantile(confidence, 0.1))
     told = f"the least sure tenth: confidence up to {limit:.3f}"
     return [*found, (LOW_CONFIDENCE, told, pl.Series(confidence <= limit))]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
+from mlctl.release import sealed
 from tests import world
 
 YAML = "projects/shop/project.yaml"
@@ -109,16 +111,46 @@ def test_a_refused_gate_leaves_the_live_scores_alone(workspace: Path) -> None:
     assert "**refused**" in (workspace / "summary.md").read_text()
 
 
-@pytest.mark.parametrize("victim", ["data/shop/orders.parquet", ".mlctl/shop/release/model.onnx"])
-def test_a_flipped_bit_is_found_before_it_is_used(workspace: Path, victim: str) -> None:
-    path = workspace / victim
+def flip_a_bit(path: Path) -> None:
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
     path.chmod(0o644)
     path.write_bytes(data)
-    command = "check" if victim.startswith("data") else "score"
 
-    refused(world.mlctl(workspace, command, "shop"), 6, [Path(victim).name, "is not what was recorded"])
+
+def test_a_flipped_bit_of_the_data_is_found_before_it_is_used(workspace: Path) -> None:
+    flip_a_bit(workspace / "data/shop/orders.parquet")
+
+    refused(world.mlctl(workspace, "check", "shop"), 6, ["orders.parquet", "is not what was recorded"])
+
+
+def test_a_release_that_is_damaged_or_of_another_lineage_scores_nobody_and_the_live_scores_stay(
+    workspace: Path,
+) -> None:
+    assert world.mlctl(workspace, "score", "shop", "--as-of", "2026-08-01").returncode == 0
+    before = scores(workspace)
+    release = workspace / ".mlctl/shop/release"
+    manifest = json.loads((release / "manifest.json").read_text())
+    contents = {name: (release / name).read_bytes() for name in manifest["files"]}
+    about = {key: told for key, told in manifest.items() if key not in ("format", "id", "files", "seal")}
+
+    # whole and well sealed, by a project that foretells something else
+    sealed.seal(release, contents, {**about, "project": "prices"})
+    words = ["release is of another lineage", "projects/prices", "a release of projects/shop belongs here"]
+    refused(world.mlctl(workspace, "score", "shop"), 6, words)
+
+    # this project's own, kept in the place of one that was promoted
+    sealed.seal(release, contents, about)
+    assert world.mlctl(workspace, "promote", "shop").returncode == 0
+    kept = workspace / "projects/shop/releases" / manifest["id"]
+    for path in [kept, *kept.iterdir()]:
+        path.chmod(0o755)
+    sealed.seal(kept, {**contents, "card.md": "# another"}, about)
+    refused(world.mlctl(workspace, "score", "shop"), 6, ["is of another lineage", f"the release {manifest['id']}"])
+
+    flip_a_bit(kept / "model.onnx")
+    refused(world.mlctl(workspace, "score", "shop"), 6, ["model.onnx", "is not what was recorded"])
+    assert scores(workspace) == before
 
 
 def test_an_unreachable_database_stops_the_run_before_it_begins_and_its_password_is_never_shown(
