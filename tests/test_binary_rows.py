@@ -17,7 +17,7 @@ def stored(connection, rows: pl.DataFrame, types: str, at_once: int) -> list[tup
     with connection.cursor() as cursor, cursor.copy("COPY stored FROM STDIN BINARY") as copy:
         copy.write(binary_rows.HEADER)
         for start in range(0, rows.height, at_once):
-            copy.write(binary_rows.encoded(rows.slice(start, at_once)) or b"")
+            copy.write(b"".join(binary_rows.encoded(rows.slice(start, at_once)) or []))
         copy.write(binary_rows.TRAILER)
     return connection.execute("SELECT * FROM stored").fetchall()
 
@@ -41,7 +41,7 @@ def test_rows_of_one_layout_keep_their_order(connection):
 def test_no_row_is_a_table_too(connection):
     rows = pl.DataFrame(schema={"key": pl.Int64, "word": pl.String})
 
-    assert binary_rows.encoded(rows) == b""
+    assert binary_rows.encoded(rows) == []
     assert stored(connection, rows, "key bigint, word text", 10) == []
 
 

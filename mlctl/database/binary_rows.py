@@ -43,8 +43,8 @@ class _Column:
     texts: tuple[bytes | None, ...] | None = None
 
 
-def encoded(rows: pl.DataFrame) -> bytes | None:
-    """Some rows, without header and trailer; those of one layout stand together, each layout in their order.
+def encoded(rows: pl.DataFrame) -> list[memoryview] | None:
+    """Some rows, without header and trailer; those of one layout are one part, in their order.
 
     None where they do not fit: a column is no whole number of up to 8 bytes, float64 or text, or the texts are of too
     many lengths.
@@ -67,7 +67,7 @@ def encoded(rows: pl.DataFrame) -> bytes | None:
     for layout in layouts:
         places = np.flatnonzero(code == layout)
         parts.append(_of_one_layout(columns, places, whole=len(places) == rows.height))
-    return b"".join(parts)
+    return parts
 
 
 def _column(values: pl.Series) -> _Column:
@@ -101,7 +101,7 @@ def _few(values: pl.Series) -> _Column | None:
     return _Column(values, code, tuple(-1 if text is None else len(text) for text in texts), tuple(texts))
 
 
-def _of_one_layout(columns: list[_Column], places: Array, *, whole: bool) -> bytes:
+def _of_one_layout(columns: list[_Column], places: Array, *, whole: bool) -> memoryview:
     """The rows at `places`, whose fields are equally long; `whole` says that these are all rows."""
     import numpy as np
     import polars as pl
@@ -131,7 +131,8 @@ def _of_one_layout(columns: list[_Column], places: Array, *, whole: bool) -> byt
     table = np.repeat(one, len(places))
     for name, contents in differ.items():
         table[name] = contents
-    return table.tobytes()
+    # not copied once more
+    return table.view(np.uint8).data
 
 
 def _bytes_of(texts: pl.Series) -> Array:

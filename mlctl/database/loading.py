@@ -9,11 +9,11 @@ from __future__ import annotations
 import io
 import os
 from collections import deque
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import groupby
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from mlctl.database import binary_rows
 from mlctl.errors import DataError
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
     Connection = psycopg.Connection[TupleRow]
 
+_WRITE_BYTES: Final = 1 << 18
+"""At once: of more than the socket takes, libpq moves what is left to the front of its buffer, again and again."""
 _AHEAD: Final = 2
 """Pieces that may wait to be sent, beside those that are being made: few, since each is held in memory."""
 
@@ -79,8 +81,14 @@ class Sent:
 class _Piece:
     columns: tuple[str, ...]
     binary: bool
-    data: bytes
+    parts: Sequence[memoryview]
     sent: Sent
+
+    def writes(self) -> Iterator[memoryview]:
+        """Its bytes, a little at a time."""
+        for part in self.parts:
+            for start in range(0, len(part), _WRITE_BYTES):
+                yield part[start : start + _WRITE_BYTES]
 
 
 def load(connection: Connection, table: sql.Composable, coming: Coming) -> Sent:
@@ -102,7 +110,8 @@ def load(connection: Connection, table: sql.Composable, coming: Coming) -> Sent:
             with connection.cursor() as cursor, cursor.copy(load) as copy:
                 copy.write(binary_rows.HEADER if binary else b"")
                 for piece in pieces:
-                    copy.write(piece.data)
+                    for data in piece.writes():
+                        copy.write(data)
                     sent += piece.sent
                 copy.write(binary_rows.TRAILER if binary else b"")
     return sent
@@ -157,12 +166,11 @@ def _piece(key: str, make: Callable[[], pl.DataFrame]) -> _Piece:
     score = rows["score"]
     sent = Sent(rows.height, score.null_count(), score.min(), score.max())  # type: ignore[arg-type]
     binary = binary_rows.encoded(rows)
-    return _Piece(tuple(rows.columns), binary is not None, _csv(rows) if binary is None else binary, sent)
+    return _Piece(tuple(rows.columns), binary is not None, [_csv(rows)] if binary is None else binary, sent)
 
 
-def _csv(rows: pl.DataFrame) -> bytes:
-    chunk: Any = io.BytesIO()
+def _csv(rows: pl.DataFrame) -> memoryview:
+    chunk = io.BytesIO()
     # every text is quoted: a bare carriage return ends a row, and a bare empty field is a missing value
     rows.write_csv(chunk, include_header=False, quote_style="non_numeric")
-    data: bytes = chunk.getvalue()
-    return data
+    return chunk.getbuffer()

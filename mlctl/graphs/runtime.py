@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 Scorer = Callable[["np.ndarray[Any, Any]"], "np.ndarray[Any, Any]"]
 
-BATCH_ROWS: Final = 65_536
+BATCH_ROWS: Final = 131_072
 """Rows scored at once, which bounds the memory whatever the size of the table."""
 
 _CELLS: Final = 16_000_000

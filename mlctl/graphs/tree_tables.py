@@ -22,7 +22,7 @@ Scorer = Callable[["np.ndarray[Any, Any]"], "np.ndarray[Any, Any]"]
 
 MOST_QUESTIONS: Final = 8
 """Trees with more questions stay with ONNX Runtime: their tables would not pay, nor fit into a byte of answers."""
-_CHUNK_ROWS: Final = 65_536
+_CHUNK_ROWS: Final = 131_072
 """Rows at once: few enough for the processor's cache, and so many that two threads do not wait for Python's lock."""
 _SILENT_BELOW: Final = 3
 _SUMS: Final = "sums"
