@@ -7,10 +7,9 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from mlctl import config
+from mlctl import config, history
 from mlctl.costs import ledger
-from mlctl.files import read_json
-from mlctl.history import backfill
+from mlctl.history import Shelf, backfill
 from mlctl.history.backfill import Advance, Done, Request
 from mlctl.times import moment
 from mlctl.workspace import Places
@@ -88,28 +87,26 @@ def stale(places: Places, prints: Mapping[str, str], all_of_it: bool) -> Stale:
     Raises:
         IntegrityError: The description of the history is damaged.
     """
-    if not (places.history / "history.json").is_file():
+    shelf = history.stored(places)
+    if shelf is None:
         return Stale()
-    partitions = int(read_json(places.history / "history.json")["partitions"])
     gone: set[str] = set()
-    files = 0
+    partitions = 0
     by_moments: dict[_Moments, tuple[set[str], set[str], int]] = {}
-    for path in sorted((places.history / "blocks").glob("*.json")):
-        block = read_json(path)
-        fresh = {name for name, mark in block["fingerprints"].items() if not all_of_it and prints.get(name) == mark}
-        lost = set(block["columns"]) - fresh
+    for block, marks in shelf.blocks:
+        fresh = {name for name, mark in marks.items() if not all_of_it and prints.get(name) == mark}
+        lost = set(block.columns) - fresh
         gone |= lost
-        files += partitions * bool(lost)
-        when = (block["first_us"], block["step_us"], block["count"])
+        partitions += shelf.partitions * bool(lost)
+        when = (block.first_us, block.step_us, block.count)
         held, wanted, rows = by_moments.get(when, (set(), set(), 0))
-        rows = rows or _rows(places, block["id"])
-        by_moments[when] = (held | fresh, wanted | (lost & prints.keys()), rows)
+        by_moments[when] = (held | fresh, wanted | (lost & prints.keys()), rows or _rows(shelf, block.id))
     stretches = [
         _stretch(when, [name for name in prints if name in wanted - held], rows)
         for when, (held, wanted, rows) in sorted(by_moments.items())
         if wanted - held
     ]
-    return Stale(tuple(sorted(gone)), files, tuple(stretches))
+    return Stale(tuple(sorted(gone)), partitions, tuple(stretches))
 
 
 def compute(places: Places, stretches: Sequence[Stretch], now: datetime, advance: Advance) -> list[Done]:
@@ -137,8 +134,9 @@ def _stretch(when: _Moments, columns: Sequence[str], rows: int) -> Stretch:
     )
 
 
-def _rows(places: Places, block: str) -> int:
+def _rows(shelf: Shelf, block: str) -> int:
     """The rows of a block, by what its files say of themselves."""
     import pyarrow.parquet as pq
 
-    return sum(pq.read_metadata(path).num_rows for path in places.history.glob(f"bucket-*/{block}.parquet"))
+    paths = [shelf.path(block, bucket) for bucket in range(shelf.buckets)]
+    return sum(pq.read_metadata(path).num_rows for path in paths if path.is_file())

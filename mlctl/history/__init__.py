@@ -144,18 +144,32 @@ def shelf(places: Places, dataset: str) -> Shelf | None:
     Raises:
         IntegrityError: The description of a block is damaged.
     """
-    folder = places.history
-    if not (folder / "history.json").is_file():
-        return None
-    head = read_json(folder / "history.json")
-    if head["dataset"] != dataset or head["code"] != _code():
+    head = _head(places)
+    return stored(places) if head and head["dataset"] == dataset and head["code"] == _code() else None
+
+
+def stored(places: Places) -> Shelf | None:
+    """Every whole block, of whatever data and code, or None when no history was begun.
+
+    Raises:
+        IntegrityError: The description of a block is damaged.
+    """
+    head, folder = _head(places), places.history
+    if not head:
         return None
     blocks = []
     for path in sorted((folder / "blocks").glob("*.json")):
         told = read_json(path)
         block = Block(told["id"], tuple(told["columns"]), told["first_us"], told["step_us"], told["count"])
         blocks.append((block, told["fingerprints"]))
-    return Shelf(folder, head["partitions"], head["at_once"], tuple(blocks))
+    # of a version that knew no buckets only the descriptions can be read
+    return Shelf(folder, head["partitions"], head.get("at_once", 1), tuple(blocks))
+
+
+def _head(places: Places) -> dict[str, Any]:
+    """What the history is of; empty where none was begun."""
+    path = places.history / "history.json"
+    return dict(read_json(path)) if path.is_file() else {}
 
 
 def begin(places: Places, dataset: str, partitions: int, at_once: int) -> Shelf:
