@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from mlctl.errors import ConfigError, IntegrityError
-from mlctl.report import _curves, figures, report, write
+from mlctl.report import _curves, figures, report, sections, write
 from mlctl.report.contents import contents
 from mlctl.report.disk import read
 from tests import artefacts
@@ -233,6 +233,19 @@ def test_weak_groups_that_were_found_are_told() -> None:
     assert told["missing"] == []
     assert {key: told["slices"][0][key] for key in weak} == weak
     assert {"plan = 'annual' and age < 30", "0.012", "fewer than 50 rows"} <= set(Page(report(places, project)).words)
+
+
+def test_what_a_calibration_did_is_told_beside_the_ladder() -> None:
+    places, project = artefacts.make()
+    path = places.model / "report.json"
+    found = json.loads(path.read_text())
+    bent = {"kind": "sigmoid", "ece_before": 0.0812, "ece_after": 0.0117}
+    path.write_text(json.dumps({**found, "models": {"xgboost": {"calibration": bent}}}))
+
+    ladder = next(section for section in sections.sections(contents(places, project)) if section.id == "ladder")
+
+    error = "expected calibration error 0.081 before and 0.012 after, on the rows that taught the curve"
+    assert f"Calibration: sigmoid, {error}." in ladder.words
 
 
 def test_what_the_probes_for_leaks_said_is_told() -> None:
