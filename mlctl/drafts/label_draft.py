@@ -151,6 +151,9 @@ def _tells_all(table: pl.DataFrame, column: ColumnProfile, label: LabelDraft) ->
         # the leak probes look at what is left, by the model's own features
         return False
     truth = (table[label.column] == label.positive).cast(pl.Float64).fill_null(0.0)
+    if truth.n_unique() < 2:
+        # nothing ranks what does not vary; mlctl run will say so
+        return False
     values = table[column.name]
     if values.dtype.is_numeric():
         finite = pl.when(pl.col("value").is_finite()).then("value")
