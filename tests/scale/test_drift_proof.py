@@ -6,17 +6,21 @@ Small versions of these run in the suite: tests/contracts/test_monitors.py and t
 from __future__ import annotations
 
 from collections import Counter
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
 import polars as pl
 import pytest
+import yaml
 
-from mlctl import kinds, sketches
+from mlctl import kinds, sketches, sources
 from mlctl.monitors import Window
+from mlctl.plan import compile_plan
+from mlctl.plan.compute import compute, population
 from mlctl.sketches import shelf
 from mlctl.watching.replay import replayed
-from tests import drift, late_labels
+from tests import drift, late_labels, world
+from tests.test_plan import project
 
 pytestmark = pytest.mark.scale
 
@@ -92,8 +96,8 @@ def test_every_monitor_is_silent_on_shuffled_days(draws: tuple[int, int, int]) -
     seed, first, end = draws
     draw, days_judged = np.random.default_rng(seed), 0
     loud: Counter[str] = Counter()
-    for world in range(first, end):
-        table = drift.rows(np.random.default_rng([world, 5]), 60 * A_DAY)
+    for number in range(first, end):
+        table = drift.rows(np.random.default_rng([number, 5]), 60 * A_DAY)
         parts = [table[place] for place in np.array_split(draw.permutation(table.height), 60)]
         days = {drift.FIRST + timedelta(days=place): part for place, part in enumerate(parts)}
         taught = dict(list(days.items())[:28])
@@ -112,8 +116,8 @@ def test_every_monitor_is_silent_on_shuffled_days(draws: tuple[int, int, int]) -
 @pytest.mark.parametrize("weekly", [False, True], ids=["alike", "weekends of half"])
 def test_counts_that_come_by_chance_are_no_change_of_volume(usual: int, weekly: bool) -> None:
     module, loud, judged = kinds.load("monitors", "volume"), 0, 0
-    for world in range(40):
-        draw = np.random.default_rng([world, usual, weekly])
+    for number in range(40):
+        draw = np.random.default_rng([number, usual, weekly])
         past: dict[date, int] = {}
         for step in range(90):
             day = drift.FIRST + timedelta(days=step)
@@ -126,6 +130,28 @@ def test_counts_that_come_by_chance_are_no_change_of_volume(usual: int, weekly: 
 
     # 1 of 1,000 days
     assert loud <= judged // 1000
+
+
+def test_the_demo_companys_wrong_unit_is_found_on_its_date_and_nothing_in_the_two_weeks_before() -> None:
+    asked = yaml.safe_load(world.PROJECT.replace("600", "3000"))
+    shop = project(**{section: asked[section] for section in ("entity", "sources", "features", "label")})
+    stretch = sources.Window(None, datetime(2026, 3, 16, tzinfo=UTC))
+    scan = kinds.load("sources", "demo").scan
+    tables = {name: scan(options, stretch).collect() for name, options in shop.sources.items()}
+    plan = compile_plan(shop, {name: table.columns for name, table in tables.items()})
+
+    def of(day: date) -> pl.DataFrame:
+        return compute(plan, tables, population(plan, tables, shelf.end_of(day))).select(plan.names)
+
+    days = {day: of(day) for day in (date(2026, 2, 1) + timedelta(days=step) for step in range(28))}
+    known = sketches.learn(pl.concat(days.values()), days, sketches.Learnt({}, (), {}, {}))
+    found = {}
+    for day in (date(2026, 3, 1) + timedelta(days=step) for step in range(14)):
+        alarms = drift.alarms(drift.observed("three_sigma", known, day, of(day)))
+        found |= {day: [one.rule for one in alarms]} if alarms else {}
+    print("days with an alarm:", found)
+
+    assert found == {date(2026, 3, 14): ["spend.stddev"]}
 
 
 def test_a_decay_is_caught_long_before_all_labels_are_in() -> None:
