@@ -1,4 +1,4 @@
-"""From a score to a decision: threshold, low confidence, cold start. Every decision says its reason."""
+"""From a score to a decision: threshold, low confidence, cold start, failure. Every decision says its reason."""
 
 from __future__ import annotations
 
@@ -24,7 +24,16 @@ PREVIOUS: Final = "previous"
 """The model is not sure; decided by the release that was live before."""
 COLD_PREVIOUS: Final = "cold_previous"
 """Too little evidence; scored and decided by the release that was live before."""
-_REASONS: Final = (COLD_START, LOW_CONFIDENCE, BY_MODEL, COLD_MODEL, PREVIOUS, COLD_PREVIOUS)
+MODEL_ERROR: Final = "model_error"
+"""The model gave no number; there is no score."""
+ERROR_PREVIOUS: Final = "error_previous"
+"""The model gave no number; scored and decided by the release that was live before."""
+FAILED: Final = (MODEL_ERROR, ERROR_PREVIOUS)
+"""Reasons of rows that the model failed at."""
+_REASONS: Final = (
+    *(COLD_START, LOW_CONFIDENCE, BY_MODEL, COLD_MODEL, PREVIOUS, COLD_PREVIOUS),
+    *FAILED,
+)
 FORETOLD: Final = "foretold"
 """The decision about a number without a threshold: the score is all there is."""
 
@@ -77,7 +86,8 @@ class Decider:
 
         Returns:
             Grain: one row per row of `features`. Columns score (P(label = 1), the likeliest class's probability, or
-            the value), decision, reason, confidence (the likelier outcome's probability; null for a number).
+            the value; null where the model failed and nobody else scored), decision, reason, confidence (the likelier
+            outcome's probability; null for a number, and without a score).
 
         Raises:
             DataError: The evidence feature does not exist, or the rule cannot be computed.
@@ -91,12 +101,14 @@ class Decider:
             scores[is_cold] = self.prior
         elif is_cold.any():
             scores[is_cold] = self.of_cold(features.filter(pl.Series(is_cold)))
+        failed = ~finite(scores)
+        scores[failed] = np.nan
         unsure = self.unsure(scores)
         own_model = is_cold & ~unsure & (self.of_cold is not None)
         falls_back = (is_cold | unsure) & ~own_model
         # the later goes before the earlier
         reasons = np.full(len(scores), 2, dtype=np.uint8)
-        for which, of_rows in ((1, unsure), (0, is_cold), (3, own_model)):
+        for which, of_rows in ((1, unsure), (0, is_cold), (3, own_model), (6, failed)):
             reasons[of_rows] = which
         decision = self._by_model(scores)
         if falls_back.any():
@@ -105,19 +117,35 @@ class Decider:
         if self.previous is not None and falls_back.any():
             second = self.previous(features.filter(pl.Series(falls_back)))
             rows = np.flatnonzero(falls_back)[second.sure]
-            theirs = is_cold[rows]
+            # whom the model did not score has the score of who decided
+            theirs = (is_cold | failed)[rows]
             scores[rows[theirs]] = second.scores[second.sure][theirs]
             decision = decision.scatter(rows, second.decisions.filter(pl.Series(second.sure)))
-            reasons[rows] = np.where(theirs, 5, 4)
-        confidence = None if self.task == "regression" else confidence_of(scores)
-        return pl.DataFrame(
+            reasons[rows] = np.select([failed[rows], is_cold[rows]], [7, 5], 4)
+        number = _nothing(len(scores)) if self.task == "regression" else pl.Series(confidence_of(scores))
+        told = pl.DataFrame(
             {
                 "score": scores.max(axis=1) if self.task == "multiclass" else scores,
                 "decision": decision,
                 "reason": _named(reasons, _REASONS),
-                "confidence": _nothing(len(scores)) if confidence is None else pl.Series(confidence, dtype=pl.Float64),
+                "confidence": number,
             }
         )
+        return told.with_columns(pl.col("score", "confidence").fill_nan(None)) if failed.any() else told
+
+    def without_model(self, features: pl.DataFrame) -> pl.DataFrame:
+        """The decision for every row where the model cannot be asked: as where it failed.
+
+        Returns:
+            Grain: one row per row of `features`, as from a call.
+
+        Raises:
+            DataError: As from a call.
+        """
+        import numpy as np
+
+        shape = (features.height, len(self.classes)) if self.task == "multiclass" else (features.height,)
+        return self(features, np.full(shape, np.nan))
 
     def sure(self, features: pl.DataFrame, scores: np.ndarray[Any, Any]) -> tuple[pl.Series, np.ndarray[Any, Any]]:
         """The model's own decision for every row, and where it stands: bool array (rows,), False where it falls back.
@@ -128,11 +156,9 @@ class Decider:
         return self._by_model(scores), ~(cold(self.words, features).to_numpy() | self.unsure(scores))
 
     def unsure(self, scores: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-        """Where the policy does not trust the scores: bool array (rows,); never where a number is foretold."""
-        import numpy as np
-
+        """Where the policy does not trust the scores: bool array (rows,); of a foretold number where it is none."""
         if self.task == "regression":
-            return np.zeros(len(scores), dtype=bool)
+            return ~finite(scores)
         unsure: np.ndarray[Any, Any] = ~(confidence_of(scores) >= self.policy.min_confidence)
         if self.policy.set_level is not None:
             unsure = possible(scores, self.policy.set_level) != 1
@@ -161,6 +187,14 @@ class Decider:
             yes = said if said.dtype == pl.Boolean else said.cast(pl.Float64) >= self.policy.threshold
             chosen = yes.replace_strict({True: self.words.above, False: self.words.below}, default=None)
         return chosen.fill_null(self.words.fallback)
+
+
+def finite(scores: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Which rows have a score that is a number: bool array (rows,)."""
+    import numpy as np
+
+    found: np.ndarray[Any, Any] = np.isfinite(scores).all(axis=tuple(range(1, scores.ndim)))
+    return found
 
 
 def _named(places: np.ndarray[Any, Any], names: Sequence[str]) -> pl.Series:

@@ -15,11 +15,12 @@ from itertools import chain
 from typing import Any, Final
 
 from mlctl import online, releases, snapshot
+from mlctl.decide import FAILED
 from mlctl.errors import IntegrityError
 from mlctl.materializing import features_at
 from mlctl.plan import compile_plan
 from mlctl.server import prediction_log
-from mlctl.server.answers import MODEL_ERROR, TIMEOUT, Answerer
+from mlctl.server.answers import TIMEOUT, TIMEOUT_PREVIOUS, Answerer
 from mlctl.server.inputs import Inputs
 from mlctl.server.lookups import STALE_FEATURE, UNKNOWN_ENTITY
 from mlctl.stages import Tell
@@ -27,7 +28,7 @@ from mlctl.stages.features import checked_tables
 from mlctl.workspace import Places
 
 _COMPARED: Final = ("score", "decision", "reason", "confidence")
-_UNASKED: Final = frozenset({MODEL_ERROR, TIMEOUT, UNKNOWN_ENTITY, STALE_FEATURE})
+_UNASKED: Final = frozenset({*FAILED, TIMEOUT, TIMEOUT_PREVIOUS, UNKNOWN_ENTITY, STALE_FEATURE})
 _EXAMPLES: Final = 5
 
 Line = Mapping[str, Any]

@@ -8,7 +8,7 @@ import pytest
 
 from mlctl.decide import Decider
 from mlctl.errors import DataError
-from mlctl.judging.policy import choose
+from mlctl.judging.policy import Policy, choose
 from mlctl.spec import Decide
 
 
@@ -44,6 +44,28 @@ def test_who_is_not_known_gets_the_prior_and_the_fallback_whatever_the_model_say
 def test_cold_comes_before_unsure():
     assert decided({"evidence": "orders", "min_confidence": 1.0}, [1.0, 0.9], [0.0, 5.0]) == [
         (0.25, "review", "cold_start", 0.75), (0.9, "review", "low_confidence", 0.9),
+    ]  # fmt: skip
+
+
+def test_a_score_that_is_no_number_decides_nothing_and_is_none():
+    nothing = (None, "ask", "model_error", None)
+
+    assert decided({"fallback": "ask"}, [float("nan"), float("inf"), 0.9]) == [
+        nothing,
+        nothing,
+        (0.9, "yes", "model", 0.9),
+    ]
+    assert decided({"fallback": "ask", "evidence": "orders"}, [float("nan")] * 2, [0.0, 1.0]) == [
+        (0.25, "ask", "cold_start", 0.75), nothing,
+    ]  # fmt: skip
+
+
+def test_without_the_model_the_rule_decides_where_it_does_so_elsewhere():
+    words = Decide.model_validate({"fallback": "ask", "fallback_by": "rule"})
+    told = Decider(words, Policy(0.5, 0.0), rule="orders > 2").without_model(pl.DataFrame({"orders": [3.0, 1.0, None]}))
+
+    assert told.rows() == [
+        (None, "yes", "model_error", None), (None, "no", "model_error", None), (None, "ask", "model_error", None),
     ]  # fmt: skip
 
 

@@ -58,6 +58,7 @@ def test_the_matrix_is_the_table_s(columns):
 def test_decisions_are_the_table_s(words, policy, task):
     scores = DRAW.random(ROWS) if task == "binary" else DRAW.dirichlet([1.0, 1.0, 1.0], ROWS)
     scores = scores.astype("float32").astype("float64")
+    scores[::17] = np.nan
     classes, prior = (("0", "1"), 0.25) if task == "binary" else (("x", "y", "z"), [0.5, 0.3, 0.2])
     decider = Decider(Decide.model_validate(words), policy, task, classes, prior)
     quick = Quick.of(learn(FEATURES.select("spend")), decider)
@@ -73,6 +74,7 @@ def test_numbers_are_the_table_s(threshold):
     quick = Quick.of(learn(FEATURES.select("spend")), decider)
     assert quick is not None
     scores = DRAW.normal(0, 1, ROWS)
+    scores[::17] = np.inf
 
     assert same(quick.decide(FEATURES.to_dicts(), scores), decider(FEATURES, scores))
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from mlctl.decide import FAILED as FAILURES
 from mlctl.plan import AS_OF
 from mlctl.rollout import Traffic
 from mlctl.rollout.flag_file import CHALLENGER, CHAMPION
 from mlctl.server import prediction_log
-from mlctl.server.answers import MODEL_ERROR
 from mlctl.workspace import Places
 
 if TYPE_CHECKING:
@@ -61,7 +61,10 @@ def _batch(kept: pl.DataFrame, key: str, traffic: Traffic) -> pl.DataFrame:
     import polars as pl
 
     ours = kept.filter(pl.col(CHAMPION) == traffic.champion, pl.col(CHALLENGER) == traffic.challenger)
-    failed = [pl.col(f"{variant}_score").is_finite().not_().fill_null(True) for variant in _VARIANTS]
+    failed = [
+        pl.col(f"{variant}_score").is_finite().not_().fill_null(True) | pl.col(f"{variant}_reason").is_in(FAILURES)
+        for variant in _VARIANTS
+    ]
     return ours.with_columns(
         pl.col(ours.columns[0]).cast(pl.String).alias(key),
         *(one.alias(f"{variant}_{FAILED}") for variant, one in zip(_VARIANTS, failed, strict=True)),
@@ -85,5 +88,5 @@ def _row(line: dict[str, Any], key: str) -> dict[str, Any]:
         said = line[variant]
         row |= {f"{variant}_score": said["score"], f"{variant}_decision": said["decision"]}
         row[f"{variant}_{ITEMS}"] = said.get(ITEMS)
-        row |= {f"{variant}_{FAILED}": said["reason"] == MODEL_ERROR, f"{variant}_{SECONDS}": line["seconds"][variant]}
+        row |= {f"{variant}_{FAILED}": said["reason"] in FAILURES, f"{variant}_{SECONDS}": line["seconds"][variant]}
     return row

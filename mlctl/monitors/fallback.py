@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     from mlctl.sketches import Baseline, Sketch
 
 _REASON: Final = "@reason"
-_FAULTS: Final = ("model_error", "timeout", "unknown_entity", "stale_feature")
+_FAULTS: Final = (
+    *("model_error", "error_previous", "timeout", "timeout_previous"),
+    *("unknown_entity", "stale_feature"),
+)
 
 
 class Options(SigmaOptions):

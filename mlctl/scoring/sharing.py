@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from mlctl import rollout
+from mlctl.decide import FAILED
 from mlctl.errors import DataError, first_line
 from mlctl.features import fulfils
 from mlctl.files import write_with
@@ -232,11 +233,19 @@ def _fault(champion: Release, pairs: pl.DataFrame, guards: Guards) -> str:
     far = (own - other).abs() > guards.moved_by * unit
     if task == "multiclass":
         far = pl.col(f"{CHAMPION}_decision") != pl.col(f"{CHALLENGER}_decision")
-    failed = own.is_finite().fill_null(False) & ~other.is_finite().fill_null(False)
+    failed = _failed(CHALLENGER) & ~_failed(CHAMPION)
     shares = pairs.select(failed.mean().alias("failed"), (far & ~failed).fill_null(False).mean().alias("far")).row(0)
     if shares[0] > guards.errors:
         return f"it gives no score for {shares[0]:.1%} of the rows"
     return f"{shares[1]:.0%} of its answers lie far from the champion's" if shares[1] > guards.moved else ""
+
+
+def _failed(variant: str) -> pl.Expr:
+    """Where a release gave no score of its own."""
+    import polars as pl
+
+    no_number = ~pl.col(f"{variant}_score").is_finite().fill_null(False)
+    return no_number | pl.col(f"{variant}_reason").is_in(FAILED)
 
 
 def _again(places: Places, folder: Path) -> str:

@@ -6,14 +6,13 @@ is answered: what goes wrong inside is counted, and the project's fallback answe
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from mlctl.decide import Decider
+from mlctl.decide import ERROR_PREVIOUS, MODEL_ERROR, Decider
 from mlctl.encoding import encode
 from mlctl.errors import DataError
 from mlctl.features import fulfils
@@ -28,8 +27,11 @@ if TYPE_CHECKING:
     import polars as pl
 
 Answer = dict[str, Any]
-MODEL_ERROR: Final = "model_error"
 TIMEOUT: Final = "timeout"
+TIMEOUT_PREVIOUS: Final = "timeout_previous"
+"""It waited too long; decided by the release that was live before."""
+_LATE: Final = {MODEL_ERROR: TIMEOUT, ERROR_PREVIOUS: TIMEOUT_PREVIOUS}
+"""Reasons of a model that was not asked, by those of one that failed."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,7 @@ class Answerer:
                 return [self.answers_or_fallback([row], tell)[0] for row in rows]
             if not isinstance(error, DataError):
                 tell(f"the model failed: {type(error).__name__}: {error}")
-            return [self.fallback(MODEL_ERROR)]
+            return self.without_model(rows, tell)
 
     def answers(self, inputs: Inputs, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """The answers to rows; they are those of batch scoring, to the bit.
@@ -111,13 +113,7 @@ class Answerer:
             decided = self.decider(features, scores).to_dicts()
         for row in decided:
             row.update(self.whose)
-        if math.isfinite(float(scores.sum())):
-            return decided
-        # a score that is no number decides nothing
-        return [
-            self.fallback(MODEL_ERROR) if row["score"] is None or not math.isfinite(row["score"]) else row
-            for row in decided
-        ]
+        return decided
 
     @cached_property
     def quick(self) -> Quick | None:
@@ -129,8 +125,24 @@ class Answerer:
         """Whose answers these are."""
         return {"release": self.release.id, "variant": self.variant}
 
+    def without_model(self, rows: Sequence[Mapping[str, Any]], tell: Callable[[str], None]) -> list[Answer]:
+        """The answers to rows that the model failed at: by rule or by the release before, where the project says so."""
+        if self.quick is None:
+            try:
+                told = self.decider.without_model(self.inputs.table(rows)).to_dicts()
+            except Exception as error:  # noqa: BLE001 - the word is always there
+                tell(f"the fallback failed: {type(error).__name__}: {error}")
+            else:
+                return [{**row, **self.whose} for row in told]
+        return [self.fallback(MODEL_ERROR) for _ in rows]
+
+    def late(self, rows: Sequence[Mapping[str, Any]], tell: Callable[[str], None]) -> list[Answer]:
+        """The answers to rows that waited too long for the model."""
+        told = self.without_model(rows, tell)
+        return [{**row, "reason": _LATE.get(row["reason"], row["reason"])} for row in told]
+
     def fallback(self, reason: str) -> dict[str, Any]:
-        """The answer where the model gives none."""
+        """The word that is decided where nobody is asked."""
         decision = self.release.project.decide.fallback
         return {"score": None, "decision": decision, "reason": reason, "confidence": None, **self.whose}
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from mlctl.decide import BY_MODEL, COLD_START, FORETOLD, LOW_CONFIDENCE, Decider
+from mlctl.decide import BY_MODEL, COLD_START, FORETOLD, LOW_CONFIDENCE, MODEL_ERROR, Decider, finite
 from mlctl.encoding import Encoded, Encoding, embedded, joined
 
 if TYPE_CHECKING:
@@ -72,10 +72,12 @@ class Quick:
         evidence, prior = words.evidence, self._decider.prior
         own: Any
         told: list[dict[str, Any]] = []
-        for row, score in zip(rows, scores.tolist(), strict=True):
+        for row, score, is_number in zip(rows, scores.tolist(), finite(scores).tolist(), strict=True):
             cold = evidence is not None and float(row[evidence] or 0.0) < words.min_evidence
             own = prior if cold else score
-            if task == "multiclass":
+            if not (is_number or cold):
+                told.append(_answer(None, words.fallback, MODEL_ERROR, None))
+            elif task == "multiclass":
                 told.append(self._of_classes(list(own), cold))
             elif task == "binary":
                 told.append(self._of_two(own, cold))
@@ -119,5 +121,5 @@ class Quick:
         return self._decider.words.above if score >= threshold else self._decider.words.below
 
 
-def _answer(score: float, decision: str, reason: str, confidence: float | None) -> dict[str, Any]:
+def _answer(score: float | None, decision: str, reason: str, confidence: float | None) -> dict[str, Any]:
     return {"score": score, "decision": decision, "reason": reason, "confidence": confidence}

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from mlctl.decide import FAILED
 from mlctl.rollout.flag_file import CHALLENGER, CHAMPION
-from mlctl.server.answers import MODEL_ERROR, Answerer
+from mlctl.server.answers import Answerer
 from mlctl.server.beside import Answered, Beside, Pairs
 from mlctl.server.measures import Measures
 from mlctl.server.prediction_log import PredictionLog
@@ -58,10 +59,10 @@ class Trials:
         """The challenger's answers; where it gave none, the champion's."""
         told = list(answers)
         for place, answer in enumerate(answers):
-            failed = answer["reason"] == MODEL_ERROR
+            failed = answer["reason"] in FAILED
             if failed:
                 told[place] = self._variants.champion.answers_or_fallback([rows[place]], self._tell)[0]
-                failed = told[place]["reason"] != MODEL_ERROR
+                failed = told[place]["reason"] not in FAILED
             trial.detector.answered(failed)
         self._judged(trial)
         return told
@@ -78,7 +79,7 @@ class Trials:
         detector.timed(challenger_s, champion_s)
         for one, other in zip(champion, challenger, strict=True):
             if in_shadow:
-                detector.answered(other["reason"] == MODEL_ERROR and one["reason"] != MODEL_ERROR)
+                detector.answered(other["reason"] in FAILED and one["reason"] not in FAILED)
             if one["score"] is not None and other["score"] is not None:
                 detector.compared(far(of.trial, one, other))
         self._judged(of.trial)

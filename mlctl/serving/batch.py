@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from pydantic import Field
 
-from mlctl.decide import COLD_MODEL, COLD_PREVIOUS, COLD_START
+from mlctl.decide import COLD_MODEL, COLD_PREVIOUS, COLD_START, FAILED
 from mlctl.encoding import encode
 from mlctl.errors import DataError
 from mlctl.findings import Finding
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 
-_COLD: Final = (COLD_START, COLD_MODEL, COLD_PREVIOUS)
+_NOT_BY_MODEL: Final = (COLD_START, COLD_MODEL, COLD_PREVIOUS, *FAILED)
 """Reasons of rows whose score is not the model's."""
 _NEAR: Final = 1e-3
 """Scores nearer than this share are as good as one: a broken model rounds differently from row to row."""
@@ -47,6 +47,13 @@ class Audit(Record):
         gt=0,
         le=1,
         description="how far the mean score may lie from the mean in the evaluation; of a number, in its deviations",
+    )
+    max_failed_share: float = Field(
+        default=0.01,
+        ge=0,
+        le=1,
+        description="largest share of rows that the model failed at and the release before decided "
+        "(`decide.fallback_by: previous`); without it no row may be without a score",
     )
     max_one_score_share: float = Field(
         default=0.9, gt=0, le=1, description="largest share of rows that may have one score, or nearly that score"
@@ -167,8 +174,8 @@ def decide(release: Release, rows: pl.DataFrame) -> pl.DataFrame:
     if not reasons:
         return decided
     why = contributions(release, np.ascontiguousarray(matrix), reasons)
-    # who is too new got the prior, which no feature moved, or the score of another model
-    return decided.with_columns(pl.when(~pl.col("reason").is_in(_COLD)).then(why).alias(NAME))
+    # who is too new, or whom the model failed at, has the prior, which no feature moved, or another model's score
+    return decided.with_columns(pl.when(~pl.col("reason").is_in(_NOT_BY_MODEL)).then(why).alias(NAME))
 
 
 def audit(options: Options, scores: pl.DataFrame, expected: Mapping[str, Any], live_rows: int | None) -> list[Finding]:
@@ -181,7 +188,7 @@ def audit(options: Options, scores: pl.DataFrame, expected: Mapping[str, Any], l
         live_rows: Rows of the generation that readers see now; None when there is none.
     """
     audit, rows = options.audit, scores.height
-    by_model = scores["score"].filter(~scores["reason"].is_in(_COLD))
+    by_model = scores["score"].filter(~scores["reason"].is_in(_NOT_BY_MODEL))
     findings = []
 
     def limit(rule: str, passed: bool, value: str, allowed: str) -> None:
@@ -198,6 +205,9 @@ def audit(options: Options, scores: pl.DataFrame, expected: Mapping[str, Any], l
     in_range = scores["score"].is_finite() if number else scores["score"].is_between(0, 1)
     bad = rows - int(in_range.fill_null(False).sum())
     limit("range", bad == 0, f"{bad} scores missing, NaN or {'infinite' if number else 'outside 0..1'}", "none")
+    failed = float(scores["reason"].is_in(FAILED).mean() or 0.0)  # type: ignore[arg-type]
+    most = audit.max_failed_share
+    limit("failed", failed <= most, f"the model failed at {failed:.1%} of the rows", f"at most {most:.1%}")
     if bad == 0 and len(by_model) > 1:
         mean = float(by_model.mean())  # type: ignore[arg-type]
         unit = max(expected["deviation_of_score"], 1e-9) if number else 1.0

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import onnx
 import polars as pl
 import pytest
 
 from mlctl.errors import IntegrityError
 from mlctl.release import Release, open_release
+from mlctl.server.answers import Answerer
 from tests import served, world
 
 DECIDE = "decide: {evidence: orders_365d, min_evidence: 2, min_confidence: 0.8, fallback: ask, fallback_by: previous}"
@@ -99,6 +102,35 @@ def test_it_serves_as_it_scores_without_the_champion(shop: Path, tmp_path: Path,
         score, decision, reason, confidence = batch[key]
         assert (answer["decision"], answer["reason"], answer["release"]) == (decision, reason, second.id)
         assert (answer["score"], answer["confidence"]) == (float(score), float(confidence))
+
+
+def test_where_the_model_fails_or_is_too_late_it_scores_and_decides_in_batch_and_server_alike(
+    shop: Path, first: Release, second: Release
+):
+    sealed = Answerer.open(shop / ".mlctl/shop/release", "")
+    failing = replace(sealed, release=replace(second, onnx=without_numbers(second.onnx)))
+    rows = [row for row in sealed.examples if (row["orders_365d"] or 0) >= 2]
+    table = sealed.inputs.table(rows)
+    before = first.decide(table).to_dicts()
+    told: list[str] = []
+
+    batch = failing.release.decide(table).to_dicts()
+    server = failing.answers_or_fallback(rows, told.append)
+    late = sealed.late(rows, told.append)
+
+    assert told == []
+    assert [{name: row[name] for name in batch[0]} for row in server] == batch
+    for reason, answers in (("error_previous", server), ("timeout_previous", late)):
+        for answer, was in zip(answers, before, strict=True):
+            assert answer == {**was, "reason": reason, "release": second.id, "variant": "champion"}
+
+
+def without_numbers(graph: bytes) -> bytes:
+    """A graph that has lost what it has learnt: every number in it is none."""
+    broken = onnx.load_from_string(graph)
+    for tensor in broken.graph.initializer:
+        tensor.CopyFrom(onnx.numpy_helper.from_array(onnx.numpy_helper.to_array(tensor) * np.nan, tensor.name))
+    return broken.SerializeToString()
 
 
 def test_a_changed_byte_of_it_is_refused(shop: Path, tmp_path: Path):
