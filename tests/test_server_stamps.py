@@ -1,22 +1,30 @@
-"""What a server follows: a release that was replaced while it was being opened is not taken for the one that answers."""
+"""What a server follows: what is replaced while it is being opened is not taken for what answers."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from mlctl.files import write_json
-from mlctl.server.stamps import stamp, stamp_if
+from mlctl.server.stamps import Changes, stamp
 
 
-def test_another_release_that_came_before_anybody_looked_is_not_taken_for_the_old_one(tmp_path: Path) -> None:
+def test_what_comes_while_the_one_before_is_opened_is_seen_once(tmp_path: Path) -> None:
     write_json(tmp_path / "manifest.json", {"id": "first"})
-    opened = "first"
-    assert stamp_if(tmp_path, opened) == stamp(tmp_path) is not None
+    changes = Changes(lambda: stamp(tmp_path))
+    assert not changes.seen()
 
     write_json(tmp_path / "manifest.json", {"id": "second"})
-    assert stamp_if(tmp_path, opened) is None
+    assert changes.seen()
+    assert not changes.seen()
 
-    (tmp_path / "manifest.json").write_text("{")
-    assert stamp_if(tmp_path, opened) is None
+
+def test_what_is_gone_is_nothing_new_and_what_comes_after_it_is(tmp_path: Path) -> None:
+    changes = Changes(lambda: stamp(tmp_path))
+    assert not changes.seen()
+
+    write_json(tmp_path / "manifest.json", {"id": "first"})
+    assert changes.seen()
     (tmp_path / "manifest.json").unlink()
-    assert stamp_if(tmp_path, opened) is None
+    assert not changes.seen()
+    write_json(tmp_path / "manifest.json", {"id": "first"})
+    assert changes.seen()

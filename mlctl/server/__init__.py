@@ -13,5 +13,7 @@ answering   rows to answers, behind every route
 app         the routes as one application
 stamps      what changes when a release is replaced
 sockets     the listening socket, opened late and closed without cutting anybody off
-process     the process: sockets, signals, workers, a new release
+listening   uvicorn: signals, and an end that cuts nobody off
+refusing    a full queue says no before anything is made of a request
+process     the process: what is opened, and what takes its place
 """

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mlctl.online import Store
 from mlctl.rollout.flag_file import CHALLENGER
-from mlctl.server.answers import TIMEOUT, Answerer
-from mlctl.server.batching import Batches
+from mlctl.server.answers import Answerer
+from mlctl.server.batching import Batches, full
 from mlctl.server.inputs import Inputs
 from mlctl.server.lookups import Filled, Lookups
 from mlctl.server.measures import Measures
@@ -93,13 +93,19 @@ class Answering:
         """Whether a store holds every feature of the release."""
         return store.key == self.inputs.key and store.holds(self.inputs.schema)
 
+    @property
+    def full(self) -> bool:
+        """Whether too many rows wait already."""
+        return self._batches.is_full
+
     def admit(self) -> None:
-        """Lets a request pass before anything of it is read: to say no must cost little where there is too much.
+        """Lets a request pass before anything of it is read.
 
         Raises:
             Refused: 503: too many rows wait already.
         """
-        self._batches.admit()
+        if self.full:
+            raise full()
 
     async def ask(self, rows: Sequence[Row], identity: str, fills: Sequence[Filled] = ()) -> list[dict[str, Any]]:
         """The answers to rows, written down; where the lookup says why, the fallback's.
@@ -154,8 +160,7 @@ class Answering:
         return answers
 
     def _late(self, rows: Sequence[Row]) -> list[dict[str, Any]]:
-        champion = self.variants.champion
-        answers = [champion.fallback(TIMEOUT) for _ in rows]
+        answers = self.variants.champion.late(rows, self._tell)
         self.measures.answers(answers)
         return answers
 

@@ -34,6 +34,11 @@ class Behind(Protocol):
         """The id of the release that answers; empty before there is one."""
         ...
 
+    @property
+    def full(self) -> bool:
+        """Whether a request to a queue would be refused."""
+        ...
+
     def close(self) -> None:
         """Ends the logs."""
         ...
@@ -46,9 +51,11 @@ class App:
         self.behind, self._tell = behind, tell
         self._posts: dict[str, Post] = {}
         self._gets: dict[str, Get] = {}
+        self._queued: dict[bytes, str] = {}
         for routes in groups:
             self._posts |= routes.posts
             self._gets |= routes.gets
+            self._queued |= {path.encode(): path for path in routes.queued}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
@@ -70,6 +77,14 @@ class App:
             await send({"type": "http.response.start", "status": reply.status, "headers": headers})
             await send({"type": "http.response.body", "body": reply.body})
         self.behind.measures.request(self._route(route), reply.status, time.perf_counter() - started)
+
+    def queues(self, path: bytes) -> bool:
+        """Whether requests to a path wait in the queue."""
+        return path in self._queued
+
+    def refused(self, path: bytes) -> None:
+        """Counts a request that was refused before it came here."""
+        self.behind.measures.turned_away(self._queued[path])
 
     def _route(self, path: str) -> str:
         """A route's name for the counters: never what a client made up."""

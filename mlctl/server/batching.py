@@ -22,7 +22,7 @@ _RETRY_AFTER_S: Final = 1
 _TURN_S: Final = 0.004
 """How long a batch should take at most: between two of them the sockets are served, and a full queue says so soon."""
 _LEARN: Final = 0.2
-"""How much the last batch counts in what is known of the time that a row takes."""
+"""How much a batch that was quicker counts in what is known of the time that a row takes; a slower one counts alone."""
 
 
 class _Waiting(NamedTuple):
@@ -62,14 +62,10 @@ class Batches:
         """Rows that wait now."""
         return self._rows
 
-    def admit(self) -> None:
-        """Lets a request pass before anything of it is read.
-
-        Raises:
-            Refused: 503: too many rows wait already.
-        """
-        if self._rows >= self._most_waiting:
-            raise Refused(503, "too many requests wait already", retry_after_s=_RETRY_AFTER_S)
+    @property
+    def is_full(self) -> bool:
+        """Whether too many rows wait already."""
+        return self._rows >= self._most_waiting
 
     async def ask(self, rows: Sequence[Row], ids: Sequence[str]) -> list[Answer]:
         """The answers to rows with these ids, in their order.
@@ -78,7 +74,7 @@ class Batches:
             Refused: 503: too many rows wait already.
         """
         if self._rows + len(rows) > self._most_waiting and self._rows:
-            raise Refused(503, "too many requests wait already", retry_after_s=_RETRY_AFTER_S)
+            raise full()
         loop = asyncio.get_running_loop()
         waiting = _Waiting(rows, ids, loop.create_future(), self._clock() + self._patience_s)
         self._waiting.append(waiting)
@@ -101,27 +97,52 @@ class Batches:
             asyncio.get_running_loop().call_soon(self._turn)
 
     def _next_batch(self) -> None:
-        batch: list[_Waiting] = []
-        rows: list[Row] = []
-        ids: list[str] = []
-        now = self._clock()
-        most = min(self._most_rows, int(_TURN_S / self._row_s) if self._row_s else self._most_rows)
-        while self._waiting and (not batch or len(rows) + len(self._waiting[0].rows) <= most):
-            waiting = self._waiting.popleft()
-            self._rows -= len(waiting.rows)
-            if waiting.answered.done():
-                continue  # its client has gone
-            if waiting.until < now:
-                waiting.answered.set_result(self._late(waiting.rows))
-                continue
-            batch.append(waiting)
-            rows += waiting.rows
-            ids += waiting.ids
+        late = self._taken(self._most_rows, self._clock())
+        if late:
+            _hand_out(late, self._late([row for waiting in late for row in waiting.rows]))
+            return
+        most = min(self._most_rows, round(_TURN_S / self._row_s) if self._row_s else self._most_rows)
+        batch = self._taken(most)
         if batch:
+            rows = [row for waiting in batch for row in waiting.rows]
             begun = self._clock()
-            answers = self._answer(rows, ids)
-            self._row_s += _LEARN * ((self._clock() - begun) / len(rows) - self._row_s)
-            start = 0
-            for waiting in batch:
-                waiting.answered.set_result(answers[start : start + len(waiting.rows)])
-                start += len(waiting.rows)
+            answers = self._answer(rows, [own for waiting in batch for own in waiting.ids])
+            row_s = (self._clock() - begun) / len(rows)
+            self._row_s = max(row_s, self._row_s + _LEARN * (row_s - self._row_s))
+            _hand_out(batch, answers)
+
+    def _taken(self, most: int, late_at: float | None = None) -> list[_Waiting]:
+        """Who comes next and has not gone: at most so many rows, but always one request.
+
+        Args:
+            most: Most rows.
+            late_at: Only who has waited too long by this moment.
+        """
+        taken: list[_Waiting] = []
+        rows = 0
+        while self._waiting:
+            first = self._waiting[0]
+            gone = first.answered.done()
+            too_many = bool(taken) and rows + len(first.rows) > most
+            in_time = late_at is not None and first.until >= late_at
+            if not gone and (too_many or in_time):
+                break
+            self._waiting.popleft()
+            self._rows -= len(first.rows)
+            if not gone:
+                taken.append(first)
+                rows += len(first.rows)
+        return taken
+
+
+def full() -> Refused:
+    """What who comes to a full queue is told."""
+    return Refused(503, "too many requests wait already", retry_after_s=_RETRY_AFTER_S)
+
+
+def _hand_out(asked: Sequence[_Waiting], answers: list[Answer]) -> None:
+    """Gives each request the answers to its rows."""
+    start = 0
+    for waiting in asked:
+        waiting.answered.set_result(answers[start : start + len(waiting.rows)])
+        start += len(waiting.rows)

@@ -91,16 +91,23 @@ class Measures:
 
     def request(self, route: str, code: int, seconds: float) -> None:
         """A request was answered."""
-        found = self._of_request.get((route, code))
-        if found is None:
-            found = self._of_request[route, code] = self._requests.labels(route, str(code))
-        found.inc()
+        self._count(route, code)
         timed = self._of_route.get(route)
         if timed is None:
             timed = self._of_route[route] = self._seconds.labels(route)
         timed.observe(seconds)
-        self._codes[code] = self._codes.get(code, 0) + 1
         self._counted[bisect_left(self.bounds, seconds)] += 1
+
+    def turned_away(self, route: str) -> None:
+        """A request was refused before it was read; its seconds say nothing about answers."""
+        self._count(route, 503)
+
+    def _count(self, route: str, code: int) -> None:
+        found = self._of_request.get((route, code))
+        if found is None:
+            found = self._of_request[route, code] = self._requests.labels(route, str(code))
+        found.inc()
+        self._codes[code] = self._codes.get(code, 0) + 1
 
     def taken(self) -> tuple[dict[int, int], list[int]]:
         """Requests since the last call, by status, and by the bucket of their seconds (`bounds`, and one beyond)."""

@@ -1,40 +1,32 @@
-"""The server's process: a release is verified, then the socket is opened; a new release takes over between requests.
-
-On SIGTERM it says "not ready" and asks its clients to close their connections, answering whoever still comes, until
-nobody is there or `drain_s` are over. A second signal ends it at once.
-"""
+"""The server's process: a release is verified, then the socket is opened; a new release takes over between requests."""
 
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
-import signal
-import socket
 import threading
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
-from types import FrameType
 from typing import Any, Final
-
-import uvicorn
 
 from mlctl import online
 from mlctl.errors import IntegrityError, MlctlError
 from mlctl.server.answering import Answering, Logs
 from mlctl.server.answers import Answerer
-from mlctl.server.app import App, Behind
+from mlctl.server.app import App
 from mlctl.server.following import Following
+from mlctl.server.listening import Watch, run
 from mlctl.server.lookups import Lookups
 from mlctl.server.measures import Measures
 from mlctl.server.prediction_log import PredictionLog
 from mlctl.server.routes import described, features, open_inference, predictions
 from mlctl.server.segments import Segments
-from mlctl.server.sockets import BACKLOG, bound, shut_door
-from mlctl.server.stamps import stamp, stamp_if
+from mlctl.server.sockets import bound
+from mlctl.server.stamps import Changes, stamp
 from mlctl.server.tally import Tally
 from mlctl.server.workers import supervise
 from mlctl.serving.http import Options
@@ -44,8 +36,6 @@ from mlctl.times import moment_text
 from mlctl.workspace import Places
 
 _LOOK_S: Final = 0.5
-_QUIET_S: Final = 0.2
-_KEEP_ALIVE_S: Final = 75
 
 
 @dataclass(frozen=True)
@@ -77,6 +67,15 @@ class Served:
         """What makes a release."""
         return f"mlctl run projects/{self.name}"
 
+    @property
+    def at(self) -> tuple[str, int]:
+        """The address and the port."""
+        return self.host, self.port
+
+    def changes(self) -> tuple[Changes, Changes]:
+        """What changes from now on: the release, and the online store."""
+        return Changes(lambda: stamp(self.release())), Changes(lambda: online.stamp(self.online))
+
 
 def serve(served: Served, now: Callable[[], datetime], tell: Callable[[str], None]) -> None:
     """Serves until a signal ends it.
@@ -85,6 +84,8 @@ def serve(served: Served, now: Callable[[], datetime], tell: Callable[[str], Non
         IntegrityError: The release is missing, damaged, or does not answer as sealed.
         ExternalError: The address cannot be listened on.
     """
+    # before they are opened: what comes meanwhile is new
+    changes = served.changes()
     answerer = Answerer.open(served.release(), served.next_step)
     options = limits(answerer.release.project)
     several = "PROMETHEUS_MULTIPROC_DIR" in os.environ
@@ -97,12 +98,14 @@ def serve(served: Served, now: Callable[[], datetime], tell: Callable[[str], Non
     _look_up(answering, served, now, tell)
     groups = (predictions, features, open_inference, described)
     app = App(answering, [group.routes(answering) for group in groups], tell)
-    segments = None if served.follows is None else Segments(served.follows, measures, now, tell)
-    try:
-        run(served, app, lambda: _followed(answering, served, segments, now, tell), tell)
-    finally:
-        if segments is not None:
-            segments.end()
+    tally = Tally(Places(served.name).sketches / "requests", now, measures, tell)
+    watch: list[Watch] = [partial(_watch, answering, served, changes, now, tell), tally.follow]
+    with ExitStack() as stack:
+        if served.follows is not None:
+            segments = Segments(served.follows, measures, now, tell)
+            stack.callback(segments.end)
+            watch += [Following(answering, served.follows, now, tell).follow, segments.go_on]
+        run(served.at, app, watch, tell)
 
 
 def _spooled(
@@ -123,46 +126,6 @@ def _spooled(
         threading.Thread(target=fold, args=(segment,), name="sketches").start()
 
     return PredictionLog(spool.folder(places), now, measures.lost, most_bytes=spool.SEGMENT_BYTES, ended=ended)
-
-
-def run(served: Served, app: App, watch: Callable[[], Any], tell: Callable[[str], None]) -> None:
-    """Answers requests until a signal ends it.
-
-    Args:
-        served: What, and where.
-        app: The routes, and behind them a release that answers; it is closed at the end.
-        watch: What looks for another release, as a coroutine that never ends.
-        tell: Hears what happens.
-
-    Raises:
-        ExternalError: The address cannot be listened on.
-    """
-    listener = bound(served.host, served.port)
-    config = uvicorn.Config(
-        app,
-        loop="uvloop",
-        http="httptools",
-        ws="none",
-        lifespan="off",
-        interface="asgi3",
-        access_log=False,
-        log_level="critical",
-        server_header=False,
-        date_header=False,
-        backlog=BACKLOG,
-        timeout_keep_alive=_KEEP_ALIVE_S,
-    )
-    server = _Server(config, app.behind, watch)
-    address = f"http://{served.host}:{listener.getsockname()[1]}"
-    # what lives as long as the process is not looked through again and again for garbage
-    gc.collect()
-    gc.freeze()
-    tell(f"release {app.behind.release} answers on {address} (page for people: {address}/docs)")
-    try:
-        server.run(sockets=[listener])
-    finally:
-        app.behind.close()
-    tell("stopped")
 
 
 def serve_by_several(served: Served, count: int, tell: Callable[[str], None]) -> None:
@@ -190,55 +153,6 @@ def limits(project: Project) -> Options:
     return own if isinstance(own, Options) else Options()
 
 
-class _Server(uvicorn.Server):
-    """uvicorn, which on a signal would close connections on which a request may be on its way."""
-
-    def __init__(self, config: uvicorn.Config, behind: Behind, watch: Callable[[], Any]) -> None:
-        super().__init__(config)
-        self._behind, self._watch = behind, watch
-        self._tasks: set[asyncio.Task[None]] = set()
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self._listeners = sockets or []
-        self._loop = asyncio.get_running_loop()
-        self._begin(self._watch())
-
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        if self._behind.draining or sig == signal.SIGINT:
-            super().handle_exit(sig, frame)
-            return
-        self._behind.draining = True
-        self._loop.call_soon_threadsafe(lambda: self._begin(self._drain()))
-
-    def _begin(self, act: Any) -> None:
-        task = self._loop.create_task(act)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _drain(self) -> None:
-        """Answers until it is quiet; then lets nobody new in, and answers who was let in before."""
-        end = self._loop.time() + self._behind.options.drain_s
-        await self._quiet(end)
-        shut = [shut_door(listener) for listener in self._listeners]
-        if any(shut):
-            await self._quiet(max(end, self._loop.time() + 2 * _QUIET_S))
-        self.should_exit = True
-
-    async def _quiet(self, end: float) -> None:
-        """Waits until for a moment nobody was waiting for an answer, but not beyond an end."""
-        quiet_since = self._loop.time()
-        while self._loop.time() < end and self._loop.time() - quiet_since < _QUIET_S:
-            await asyncio.sleep(0.02)
-            if any(not _idle(connection) for connection in self.server_state.connections):
-                quiet_since = self._loop.time()
-
-
-def _idle(connection: Any) -> bool:
-    cycle = getattr(connection, "cycle", None)
-    return cycle is None or bool(cycle.response_complete)
-
-
 def _look_up(answering: Answering, served: Served, now: Callable[[], datetime], tell: Callable[[str], None]) -> None:
     """Takes the online store that is there.
 
@@ -256,48 +170,27 @@ def _look_up(answering: Answering, served: Served, now: Callable[[], datetime], 
     tell(f"{len(store):,} entities can be looked up as of {moment_text(store.as_of)} (generation {store.id})")
 
 
-async def _followed(
+async def _watch(
     answering: Answering,
     served: Served,
-    segments: Segments | None,
+    changes: tuple[Changes, Changes],
     now: Callable[[], datetime],
     tell: Callable[[str], None],
 ) -> None:
-    """Follows what changes on the disk: release and store, and who else is tried."""
-    requests = Places(served.name).sketches / "requests"
-    watched = [
-        _watch(answering, served, now, tell),
-        Tally(requests, now, answering.measures, tell).follow(),
-    ]
-    if served.follows is not None:
-        watched.append(Following(answering, served.follows, now, tell).follow())
-    if segments is not None:
-        watched.append(segments.go_on())
-    await asyncio.gather(*watched)
-
-
-async def _watch(
-    answering: Answering, served: Served, now: Callable[[], datetime], tell: Callable[[str], None]
-) -> None:
     """Looks for another release or store; a good one takes over, a bad one is told once and the last good goes on."""
-    # what was replaced since it was opened counts as new
-    seen, stored = stamp_if(served.release(), answering.variants.release), _stamp_of_store(served, answering)
+    release, store = changes
     while True:
         await asyncio.sleep(_LOOK_S)
-        if (latest := online.stamp(served.online)) != stored:
-            stored = latest
+        if store.seen():
             try:
                 _look_up(answering, served, now, tell)
             except (MlctlError, OSError, ValueError, KeyError) as error:
                 answering.measures.refused_release()
                 tell(f"the new online store is not taken: {' '.join(str(error).split())}")
         try:
-            folder = served.release()
-            found = stamp(folder)
-            if found is None or found == seen:
+            if not release.seen():
                 continue
-            seen = found
-            answerer = await asyncio.to_thread(Answerer.open, folder, served.next_step)
+            answerer = await asyncio.to_thread(Answerer.open, served.release(), served.next_step)
         except (MlctlError, OSError, ValueError) as error:
             answering.measures.refused_release()
             why = " ".join(str(error).split())
@@ -306,11 +199,3 @@ async def _watch(
         if answerer.release.id != answering.variants.release:
             tell(f"release {answerer.release.id} takes over from {answering.variants.release}")
             answering.take(answerer)
-
-
-def _stamp_of_store(served: Served, answering: Answering) -> tuple[int, int] | None:
-    """The stamp of the online store that is looked up in; None where there is none, or another one by now."""
-    found, open_now = online.stamp(served.online), "" if answering.lookups is None else answering.lookups.store.id
-    with suppress(MlctlError, KeyError, TypeError):
-        return found if online.current(served.online) == open_now else None
-    return None

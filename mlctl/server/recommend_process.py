@@ -12,6 +12,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from mlctl import config, database, online
@@ -22,13 +23,14 @@ from mlctl.recommend.sealing import open_recommender
 from mlctl.server.answering import Logs
 from mlctl.server.app import App
 from mlctl.server.following import Following
+from mlctl.server.listening import Watch, run
 from mlctl.server.measures import Measures
 from mlctl.server.prediction_log import PredictionLog
-from mlctl.server.process import Served, limits, run
+from mlctl.server.process import Served, limits
 from mlctl.server.recommending import HISTORY, Recommending
 from mlctl.server.routes import recommendations
 from mlctl.server.searching import Place, Searcher
-from mlctl.server.stamps import stamp, stamp_if
+from mlctl.server.stamps import Changes
 from mlctl.spec import Database, Project
 from mlctl.times import moment_text
 
@@ -60,6 +62,8 @@ def serve(served: Served, beside: Beside, now: Callable[[], datetime], tell: Cal
         ExternalError: The address cannot be listened on.
     """
     sys.setswitchinterval(_TURN_S)
+    # before they are opened: what comes meanwhile is new
+    changes = (*served.changes(), Changes(lambda: online.stamp(beside.catalogue)))
     recommender, gone = opened(served, beside)
     options = limits(recommender.project)
     measures = Measures(served.name, "PROMETHEUS_MULTIPROC_DIR" in os.environ)
@@ -81,7 +85,10 @@ def serve(served: Served, beside: Beside, now: Callable[[], datetime], tell: Cal
             recommending.searcher = _searcher(recommending, where, beside.root, tell)
             stack.callback(recommending.searcher.close)
         app = App(recommending, [recommendations.routes(recommending)], tell)
-        run(served, app, lambda: _followed(recommending, served, beside, now, tell), tell)
+        watch: list[Watch] = [partial(_watch, recommending, served, beside, changes, tell)]
+        if served.follows is not None:
+            watch.append(Following(recommending, served.follows, now, tell).follow)
+        run(served.at, app, watch, tell)
 
 
 def opened(served: Served, beside: Beside) -> tuple[Recommender, frozenset[str]]:
@@ -140,34 +147,23 @@ def _look_up(recommending: Recommending, served: Served, tell: Callable[[str], N
     tell(f"{len(store):,} users are known as of {moment_text(store.as_of)} (generation {store.id})")
 
 
-async def _followed(
+async def _watch(
     recommending: Recommending,
     served: Served,
     beside: Beside,
-    now: Callable[[], datetime],
+    changes: tuple[Changes, Changes, Changes],
     tell: Callable[[str], None],
 ) -> None:
-    """Follows what changes on the disk, and who else is tried."""
-    watched = [_watch(recommending, served, beside, tell)]
-    if served.follows is not None:
-        watched.append(Following(recommending, served.follows, now, tell).follow())
-    await asyncio.gather(*watched)
-
-
-async def _watch(recommending: Recommending, served: Served, beside: Beside, tell: Callable[[str], None]) -> None:
     """Looks for another release, catalogue or histories; a bad one is told once and the last good goes on."""
-    seen = (stamp_if(served.release(), recommending.recommender.id), online.stamp(beside.catalogue))
-    stored = online.stamp(served.online)
+    release, users, catalogue = changes
     while True:
         await asyncio.sleep(_LOOK_S)
         try:
-            if (latest := online.stamp(served.online)) != stored:
-                stored = latest
+            if users.seen():
                 _look_up(recommending, served, tell)
-            found = (stamp(served.release()), online.stamp(beside.catalogue))
-            if found in (seen, (None, found[1])):
+            # each is asked, so that one that comes with the other is not opened twice
+            if not any([release.seen(), catalogue.seen()]):
                 continue
-            seen = found
             recommender, gone = await asyncio.to_thread(opened, served, beside)
         except (MlctlError, OSError, ValueError, KeyError) as error:
             recommending.measures.refused_release()

@@ -53,6 +53,7 @@ class Recommending:
         options: The limits.
         measures: What is counted.
         draining: Whether the server is about to end.
+        full: Never: nothing waits in a queue here.
         searcher: The index.
         settings: How it is searched, as the project says now; None: as it said when it was sealed.
         trials: What happens around a challenger.
@@ -66,6 +67,7 @@ class Recommending:
         self.trials = self.variants = ListTrials(lambda: self.user_key, logs.pairs, measures, tell)
         self.opens: Callable[[Path], Recommender] = lambda folder: open_recommender(folder, "")
         self.draining = False
+        self.full = False
         self.searcher: Searcher | None = None
         self.settings: Index | None = None
         self._recommender: Recommender | None = None

@@ -37,10 +37,17 @@ Get = Callable[[], Reply]
 
 @dataclass(frozen=True)
 class Routes:
-    """A group of routes, by path; what they cannot answer they refuse (`Refused`)."""
+    """A group of routes, by path; what they cannot answer they refuse (`Refused`).
+
+    Attributes:
+        posts: Those that take a body.
+        gets: Those that only tell.
+        queued: Of `posts`, those whose rows wait in the queue, which may be full.
+    """
 
     posts: Mapping[str, Post] = field(default_factory=dict)
     gets: Mapping[str, Get] = field(default_factory=dict)
+    queued: frozenset[str] = frozenset()
 
 
 def parsed(body: bytes) -> Any:

@@ -2,13 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-
-from mlctl.errors import MlctlError
-from mlctl.files import read_json
+from typing import Any
 
 Stamp = tuple[Path, int, int]
+
+
+class Changes:
+    """What comes to a place after this was made.
+
+    Made before what lies there is opened: so nothing that comes while it is being opened is taken for it.
+    """
+
+    def __init__(self, look: Callable[[], Any]) -> None:
+        """From now on.
+
+        Args:
+            look: The stamp of what lies there; None while nothing does.
+        """
+        self._look, self._seen = look, look()
+
+    def seen(self) -> bool:
+        """Whether something has come since the last call, or since this was made; what came is asked for once."""
+        found = self._look()
+        if found is None or found == self._seen:
+            return False
+        self._seen = found
+        return True
 
 
 def stamp(folder: Path) -> Stamp | None:
@@ -16,15 +38,4 @@ def stamp(folder: Path) -> Stamp | None:
     with suppress(OSError):
         found = (folder / "manifest.json").stat()
         return folder, found.st_ino, found.st_mtime_ns
-    return None
-
-
-def stamp_if(folder: Path, release: str) -> Stamp | None:
-    """The stamp of a folder that holds a release; None where another one lies there by now.
-
-    Whoever opened the release and looks for the stamp afterwards would else take one that came meanwhile for the old.
-    """
-    found = stamp(folder)
-    with suppress(MlctlError, KeyError, TypeError):
-        return found if read_json(folder / "manifest.json")["id"] == release else None
     return None

@@ -41,6 +41,7 @@ def routes(answering: Answering) -> Routes:
             model: metadata,
             f"{model}/ready": ready,
         },
+        queued=frozenset({f"{model}/infer"}),
     )
 
 

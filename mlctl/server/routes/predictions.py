@@ -29,7 +29,7 @@ def routes(answering: Answering) -> Routes:
     async def explain(scope: Scope, body: bytes) -> Reply:
         return await _explained(answering, scope, body)
 
-    return Routes(posts={"/predict": predict, "/explain": explain})
+    return Routes(posts={"/predict": predict, "/explain": explain}, queued=frozenset({"/predict"}))
 
 
 async def _explained(answering: Answering, scope: Scope, body: bytes) -> Reply:
