@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import http.client
 import json
+import queue
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,12 +17,36 @@ import polars as pl
 
 from tests import world
 
+MOST_S = 60
+"""After so many seconds a server that should have said or done something is given up."""
+
 
 class Server:
-    """A running `mlctl serve`: its process and its port."""
+    """A running `mlctl serve`: its process and its port, once it has said it."""
 
-    def __init__(self, process: subprocess.Popen[str], port: int) -> None:
-        self.process, self.port = process, port
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self.process, self.port = process, 0
+        self._said: list[str] = []
+        self._lines: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._ear = threading.Thread(target=self._hear, daemon=True)
+        self._ear.start()
+
+    def answers(self) -> None:
+        """Waits until it answers."""
+        self.port = int(self.said("answers on").split("http://127.0.0.1:")[1].split()[0].rstrip("/"))
+
+    def end(self) -> None:
+        """Ends it, and waits for that."""
+        self.process.terminate()
+        self.process.wait(timeout=MOST_S)
+        self._ear.join()
+        if self.process.stderr is not None:
+            self.process.stderr.close()
+
+    def _hear(self) -> None:
+        for line in self.process.stderr or ():
+            self._lines.put(line)
+        self._lines.put("")
 
     def ask(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, Any, dict[str, str]]:
         """Status, body (read as JSON where it is) and headers of one request."""
@@ -43,12 +69,18 @@ class Server:
 
     def said(self, *words: str) -> str:
         """The next line on stderr that holds some words; of several words the last such line, in whatever order they come."""
-        missing = set(words)
-        for line in self.process.stderr or ():
+        missing, end = set(words), time.monotonic() + MOST_S
+        while missing:
+            try:
+                line = self._lines.get(timeout=max(0.0, end - time.monotonic()))
+            except queue.Empty:
+                line = ""
+            if not line:
+                how = "ended" if self.process.poll() is not None else f"went on for {MOST_S} s"
+                raise ValueError(f"the server {how} and never said {sorted(missing)}; it said:\n{''.join(self._said)}")
+            self._said.append(line)
             missing = {one for one in missing if one not in line}
-            if not missing:
-                return line
-        raise ValueError(f"the server ended and never said {sorted(missing)}")
+        return line
 
 
 def rows_of(folder: Path) -> pl.DataFrame:
@@ -112,11 +144,9 @@ class Load:
 def serve(folder: Path, *words: str, name: str = "shop") -> Iterator[Server]:
     """`mlctl serve` on a free port, once it has said that it answers."""
     process = world.begin(folder, "serve", name, "--port", "0", *words)
-    server = Server(process, 0)
+    server = Server(process)
     try:
-        line = server.said("answers on")
-        server.port = int(line.split("http://127.0.0.1:")[1].split()[0].rstrip("/"))
+        server.answers()
         yield server
     finally:
-        process.terminate()
-        process.communicate()
+        server.end()

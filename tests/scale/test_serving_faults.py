@@ -29,7 +29,9 @@ from tests import served, world
 
 pytestmark = pytest.mark.scale
 
-ENDINGS, SWAPS, REQUESTS = 100, 100, 1_000_000
+ENDINGS, SWAPS = 100, 100
+SLICES, REQUESTS = 10, 100_000
+"""A million requests, in slices that can be run one at a time (`-k "slice-3"`)."""
 HOSTILE = (
     "null", "true", "[]", "{}", "NaN", "-Infinity", "1e308", "-1e400", "-0.0", "0.1e-320", "9007199254740993",
     "18446744073709551616", '""', '"\\u0000"', '"\\ud800"', '"\\u202eabc"', '"' + "x" * 3000 + '"', "[" * 60 + "]" * 60,
@@ -97,16 +99,27 @@ def lay(release: Path, place: Path) -> None:
     os.replace(place / "manifest.json.tmp", place / "manifest.json")
 
 
-def test_a_million_requests_that_nobody_means_well_get_no_5xx(workspace: Path) -> None:
-    row = served.rows_of(workspace).to_dicts()[0]
-    with served.serve(workspace) as server:
-        before, held = server.post("/predict", row), resident_mib(server)
-        asked = requests(row, random.Random(7))
-        seen: Counter[str] = Counter()
-        while seen.total() < REQUESTS:
-            seen.update(answered(server.port, [next(asked) for _ in range(64)]))
-        after, holds = server.post("/predict", row), resident_mib(server)
-        assert server.process.poll() is None
+@pytest.fixture(scope="module")
+def lasting(finished_workspace: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[served.Server, Path]]:
+    """One server for all slices: what it would lose with every request adds up."""
+    folder = world.copy_workspace(finished_workspace, tmp_path_factory.mktemp("lasting") / "workspace")
+    made = world.mlctl(folder, "materialize", "shop")
+    assert made.returncode == 0, made.stderr
+    with served.serve(folder) as server:
+        yield server, folder
+
+
+@pytest.mark.parametrize("part", range(SLICES), ids=lambda part: f"slice-{part}")
+def test_a_million_requests_that_nobody_means_well_get_no_5xx(lasting: tuple[served.Server, Path], part: int) -> None:
+    server, folder = lasting
+    row = served.rows_of(folder).to_dicts()[0]
+    before, held = server.post("/predict", row), resident_mib(server)
+    asked = requests(row, random.Random(7 + part))
+    seen: Counter[str] = Counter()
+    while seen.total() < REQUESTS:
+        seen.update(answered(server.port, [next(asked) for _ in range(64)]))
+    after, holds = server.post("/predict", row), resident_mib(server)
+    assert server.process.poll() is None
 
     counts = dict(sorted(seen.items()))
     print(f"\n{seen.total():,} requests: {counts}; {held:.0f} MiB before, {holds:.0f} MiB after")

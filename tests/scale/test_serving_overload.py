@@ -1,6 +1,7 @@
 """What is answered when more is asked than can be: by an encoder that takes milliseconds a text, at 2 and 10 times its peak.
 
-Requests come at a rate, whatever becomes of those before them, on connections that are kept. Run it by
+Requests come at a rate, whatever becomes of those before them, on connections that are kept; the server has one core,
+the load the other. Run it by
 
     pytest -m scale tests/scale/test_serving_overload.py -s
 
@@ -9,49 +10,41 @@ The figures of a run stand in .github/docs/serving.md.
 
 from __future__ import annotations
 
-import asyncio
 import json
-import time
+import os
 from collections.abc import Iterator
 from pathlib import Path
-from statistics import median, quantiles
+from statistics import quantiles
 
 import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper, save
 
-from tests import encoders, served, world
+from tests import desk, served
+from tests.scale import open_loop
 
 pytestmark = pytest.mark.scale
 
-PROJECT = """\
-name: desk
-entity: {key: ticket}
-sources: {tickets: {kind: csv, path: tickets.csv}}
-features: {message: {kind: lookup, source: tickets, column: text}}
-encoding: {embeddings: {message: {encoder: encoder}}}
-label: {kind: lookup, source: tickets, column: team, task: multiclass}
-split: {kind: stratified}
-model: {kind: logistic}
-serving: {kind: http, queue_rows: 64, log: none}
-"""
 WORDS = {
     word: np.random.default_rng(place).normal(size=256).tolist()
     for place, word in enumerate(("?", "parcel", "invoice"))
 }
 LAYERS, SECONDS = 60, 6.0
+TEXTS = 150_000
+"""Each is asked once: the encoder remembers what it has read."""
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[served.Server]:
-    folder = world.make_workspace(tmp_path_factory.mktemp("desk") / "w", PROJECT, "desk")
-    slow(encoders.write(folder / "encoder", WORDS))
-    lines = [f"t{n},{('parcel', 'invoice')[n % 2]} {n % 7},{('a', 'b')[n % 2]}" for n in range(200)]
-    (folder / "tickets.csv").write_text("\n".join(["ticket,text,team", *lines]) + "\n")
-    made = world.mlctl(folder, "run", "desk")
-    assert made.returncode == 0, made.stderr
+    teams, serving = {"parcel": "a", "invoice": "b"}, "{kind: http, queue_rows: 64, log: none}"
+    folder = desk.make(tmp_path_factory.mktemp("desk") / "w", WORDS, teams, serving, slow)
+    own = os.sched_getaffinity(0)
     with served.serve(folder, name="desk") as running:
+        for thread in Path(f"/proc/{running.process.pid}/task").iterdir():
+            os.sched_setaffinity(int(thread.name), {min(own)})
+        os.sched_setaffinity(0, {max(own)})
         yield running
+        os.sched_setaffinity(0, own)
 
 
 def slow(folder: Path) -> None:
@@ -75,78 +68,24 @@ def slow(folder: Path) -> None:
     save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 15)], ir_version=8), folder / "model.onnx")
 
 
-class Client:
-    """Requests on connections that are kept, each text another one."""
-
-    def __init__(self, port: int) -> None:
-        self._port, self._free, self._sent = port, [], 0  # type: ignore[var-annotated]
-        self.seen: list[tuple[int, float]] = []
-
-    async def ask(self) -> None:
-        self._sent += 1
-        body = json.dumps({"message": f"parcel {'invoice ' * (self._sent % 5)}{self._sent}"}).encode()
-        began = time.perf_counter()
-        if self._free:
-            reader, writer = self._free.pop()
-        else:
-            reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
-            began = time.perf_counter()
-        writer.write(b"POST /predict HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n" % len(body) + body)
-        head = await reader.readuntil(b"\r\n\r\n")
-        length = int(head.lower().split(b"content-length:")[1].split(b"\r\n")[0])
-        told = json.loads(await reader.readexactly(length))
-        status = int(head[9:12])
-        self.seen.append((status if told.get("reason") != "timeout" else 0, time.perf_counter() - began))
-        self._free.append((reader, writer))
-
-
-def at_rate(port: int, rate: float) -> Client:
-    """What became of requests that come at a rate."""
-
-    async def play() -> Client:
-        client = Client(port)
-        asked: set[asyncio.Task[None]] = set()
-        began = time.perf_counter()
-        while (now := time.perf_counter() - began) < SECONDS:
-            while len(asked) < 20_000 and client._sent < rate * now:
-                task = asyncio.create_task(client.ask())
-                asked.add(task)
-                task.add_done_callback(asked.discard)
-                await asyncio.sleep(0)
-            await asyncio.sleep(0.001)
-        await asyncio.gather(*asked)
-        return client
-
-    return asyncio.run(play())
-
-
-def peak_of(port: int) -> float:
-    """Answers a second for as many clients as the queue holds at a time."""
-
-    async def play() -> float:
-        client = Client(port)
-        began = time.perf_counter()
-
-        async def one() -> None:
-            while time.perf_counter() - began < SECONDS:
-                await client.ask()
-
-        await asyncio.gather(*(one() for _ in range(16)))
-        return len(client.seen) / (time.perf_counter() - began)
-
-    return asyncio.run(play())
-
-
 def test_goodput_stays_and_who_is_refused_hears_it_soon(server: served.Server) -> None:
-    peak = peak_of(server.port)
+    bodies = (json.dumps({"message": f"parcel {'invoice ' * (n % 5)}{n}"}).encode() for n in range(TEXTS))
+    asked = open_loop.requests(bodies)
+    peak = open_loop.closed_loop(server.port, asked, 16, SECONDS).rate(200)
     print(f"\npeak {peak:,.0f} answers a second")
     for times in (2, 10):
-        client = at_rate(server.port, times * peak)
-        good = sum(status == 200 for status, _ in client.seen) / SECONDS
-        refused = [took for status, took in client.seen if status == 503]
-        late = sum(status == 0 for status, _ in client.seen)
-        p50, p99 = median(refused) * 1000, quantiles(refused, n=100)[98] * 1000
-        told = f"{good:,.0f} answers a second ({good / peak:.0%} of the peak), {len(refused):,} refused in {p50:.1f} ms"
-        print(f"{times:2} times: {len(client.seen) / SECONDS:,.0f} asked a second, {told} (p99 {p99:.1f}), {late} late")
+        seen = open_loop.at_rate(server.port, asked, times * peak, SECONDS)
+        good, refused = seen.rate(200), of(seen.took[503])
+        told = f"{good:,.0f} answers a second ({good / peak:.0%} of the peak)"
+        print(
+            f"{times:2} times: {len(seen.late) / SECONDS:,.0f} asked a second, {told}; {len(seen.took[503]):,} refused in "
+            f"{refused[50]:.2f} ms (p90 {refused[90]:.2f}, p99 {refused[99]:.2f}), {len(seen.took.get(0, ())):,} too late; "
+            f"the load was {of(seen.late)[99]:.2f} ms behind (p99)"
+        )
         assert good >= 0.9 * peak
-        assert p50 < 10
+        assert refused[99] < 10
+
+
+def of(seconds: list[float]) -> list[float]:
+    """Percentiles in milliseconds."""
+    return [0.0, *(1000 * one for one in quantiles(seconds, n=100))]

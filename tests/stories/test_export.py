@@ -102,18 +102,16 @@ def test_the_image_starts_by_its_entrypoint_with_the_libraries_it_lists_and_no_o
     process = subprocess.Popen(
         program, cwd=folder / "app", env=world.surroundings(PYTHONPATH="."), stderr=subprocess.PIPE, text=True
     )
-    server = served.Server(process, 0)
+    server = served.Server(process)
     try:
-        line = server.said("answers on")
-        server.port = int(line.split("http://127.0.0.1:")[1].split()[0].rstrip("/"))
+        server.answers()
         golden = json.loads((folder / "app/release/golden.json").read_text())
         row = {name: values[0] for name, values in golden["features"].items()}
         answer = server.post("/predict", row)
         why = server.post("/explain", row)
         page = server.ask("GET", "/docs")[0]
     finally:
-        process.terminate()
-        process.communicate()
+        server.end()
 
     assert (answer["release"], answer["score"]) == (sealed.id, why["score"])
     assert page == 200
