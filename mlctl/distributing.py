@@ -12,6 +12,7 @@ from mlctl.config import read_params, with_secrets
 from mlctl.files import lock
 from mlctl.online import fleet
 from mlctl.online.fleet import Shelf
+from mlctl.spec import Project
 from mlctl.stages import Tell
 from mlctl.times import moment_text
 from mlctl.workspace import Places
@@ -38,10 +39,16 @@ def publish(places: Places, now: datetime, tell: Tell) -> None:
         IntegrityError: There is none, or it is damaged.
         ExternalError: The database.
     """
-    spec = with_secrets(read_params(places).database)
+    project = read_params(places)
+    spec, again = with_secrets(project.database), maker(project)
     with database.open_database(spec, Path.cwd()) as connection:
-        identity, already = fleet.publish(connection, Shelf(spec.schema_name, places.name), places.online, now)
-    tell("materialize", f"generation {identity} {'was' if already else 'is'} in the database for others to fetch")
+        identity, already = fleet.publish(connection, Shelf(spec.schema_name, places.name), places.online, now, again)
+    tell(again.split()[1], f"generation {identity} {'was' if already else 'is'} in the database for others to fetch")
+
+
+def maker(project: Project) -> str:
+    """The command that makes a project's online store: features by key, or a recommender's histories."""
+    return f"mlctl {'index' if project.ranks() else 'materialize'} projects/{project.name}"
 
 
 def fetch(places: Places, tell: Tell) -> Fetched:
@@ -53,9 +60,10 @@ def fetch(places: Places, tell: Tell) -> Fetched:
         ExternalError: The database or the disk.
     """
     tell("materialize", "")
-    spec = with_secrets(read_params(places).database)
+    project = read_params(places)
+    spec, again = with_secrets(project.database), maker(project)
     with lock(places.lock, f"projects/{places.name}"), database.open_database(spec, Path.cwd()) as connection:
-        identity, already = fleet.fetch(connection, Shelf(spec.schema_name, places.name), places.online)
+        identity, already = fleet.fetch(connection, Shelf(spec.schema_name, places.name), places.online, again)
         store = online.open_store(places.online, f"mlctl materialize projects/{places.name} --database get")
     rows, as_of = (0, "") if store is None else (len(store), moment_text(store.as_of))
     how = "was here already" if already else "fetched from the database"

@@ -26,7 +26,7 @@ class Server:
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self.process, self.port = process, 0
-        self._said: list[str] = []
+        self.heard: list[str] = []
         self._lines: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._ear = threading.Thread(target=self._hear, daemon=True)
         self._ear.start()
@@ -77,8 +77,8 @@ class Server:
                 line = ""
             if not line:
                 how = "ended" if self.process.poll() is not None else f"went on for {MOST_S} s"
-                raise ValueError(f"the server {how} and never said {sorted(missing)}; it said:\n{''.join(self._said)}")
-            self._said.append(line)
+                raise ValueError(f"the server {how} and never said {sorted(missing)}; it said:\n{''.join(self.heard)}")
+            self.heard.append(line)
             missing = {one for one in missing if one not in line}
         return line
 

@@ -13,6 +13,7 @@ from mlctl.errors import IntegrityError
 from mlctl.online import fleet
 from mlctl.online.fleet import Shelf
 
+AGAIN = "mlctl materialize projects/shop"
 SHELF, NOW = Shelf("public", "shop"), datetime(2026, 11, 1, tzinfo=UTC)
 IDS = ("00000000000000a1", "00000000000000a2", "00000000000000a3")
 
@@ -34,10 +35,10 @@ def test_who_fetches_has_the_same_bytes_and_asks_again_for_nothing(connection, t
     monkeypatch.setattr(fleet, "_PART_BYTES", 100)  # a part is eight megabytes; here a file shall be several
     here, there = made(tmp_path / "here", IDS[0]), tmp_path / "there"
 
-    assert fleet.publish(connection, SHELF, here, NOW) == (IDS[0], False)
-    assert fleet.publish(connection, SHELF, here, NOW) == (IDS[0], True)
-    assert fleet.fetch(connection, SHELF, there) == (IDS[0], False)
-    assert fleet.fetch(connection, SHELF, there) == (IDS[0], True)
+    assert fleet.publish(connection, SHELF, here, NOW, AGAIN) == (IDS[0], False)
+    assert fleet.publish(connection, SHELF, here, NOW, AGAIN) == (IDS[0], True)
+    assert fleet.fetch(connection, SHELF, there, AGAIN) == (IDS[0], False)
+    assert fleet.fetch(connection, SHELF, there, AGAIN) == (IDS[0], True)
 
     assert files(there) == files(here)
     store = online.open_store(there, "again")
@@ -47,8 +48,8 @@ def test_who_fetches_has_the_same_bytes_and_asks_again_for_nothing(connection, t
 
 def test_the_one_before_stays_and_older_ones_go(connection, tmp_path):
     for identity in IDS:
-        fleet.publish(connection, SHELF, made(tmp_path / "here", identity), NOW)
-    fleet.publish(connection, Shelf("public", "other"), made(tmp_path / "other", IDS[0]), NOW)
+        fleet.publish(connection, SHELF, made(tmp_path / "here", identity), NOW, AGAIN)
+    fleet.publish(connection, Shelf("public", "other"), made(tmp_path / "other", IDS[0]), NOW, AGAIN)
 
     query = "SELECT project, id, live FROM mlctl.online ORDER BY 1, 2"
     assert connection.execute(query).fetchall() == [
@@ -61,25 +62,25 @@ def test_the_one_before_stays_and_older_ones_go(connection, tmp_path):
 
 def test_what_came_damaged_does_not_answer(connection, tmp_path):
     there = tmp_path / "there"
-    fleet.publish(connection, SHELF, made(tmp_path / "here", IDS[0]), NOW)
-    fleet.fetch(connection, SHELF, there)
-    fleet.publish(connection, SHELF, made(tmp_path / "here", IDS[1], rows=60), NOW)
+    fleet.publish(connection, SHELF, made(tmp_path / "here", IDS[0]), NOW, AGAIN)
+    fleet.fetch(connection, SHELF, there, AGAIN)
+    fleet.publish(connection, SHELF, made(tmp_path / "here", IDS[1], rows=60), NOW, AGAIN)
     connection.execute("UPDATE mlctl.online_parts SET bytes = substr(bytes, 2) WHERE id = %s", (IDS[1],))
 
     with pytest.raises(IntegrityError):
-        fleet.fetch(connection, SHELF, there)
+        fleet.fetch(connection, SHELF, there, AGAIN)
     assert online.current(there) == IDS[0]
     connection.execute('UPDATE mlctl.online SET manifest = \'{"id": "../../x"}\'')
     with pytest.raises(IntegrityError, match="no generation"):
-        fleet.fetch(connection, SHELF, there)
+        fleet.fetch(connection, SHELF, there, AGAIN)
 
 
 @pytest.mark.parametrize("published", [False, True])
 def test_where_nothing_was_put_there_it_is_said(connection, tmp_path, published):
     if published:
-        fleet.publish(connection, Shelf("public", "other"), made(tmp_path / "other", IDS[0]), NOW)
+        fleet.publish(connection, Shelf("public", "other"), made(tmp_path / "other", IDS[0]), NOW, AGAIN)
 
     with pytest.raises(IntegrityError, match="--database put"):
-        fleet.fetch(connection, SHELF, tmp_path / "there")
+        fleet.fetch(connection, SHELF, tmp_path / "there", AGAIN)
     with pytest.raises(IntegrityError, match="mlctl materialize"):
-        fleet.publish(connection, SHELF, tmp_path / "there", NOW)
+        fleet.publish(connection, SHELF, tmp_path / "there", NOW, AGAIN)

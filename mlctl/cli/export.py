@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -45,7 +46,7 @@ def export(  # noqa: PLR0913 - each is an option of the command
     json: AsJson = False,
 ) -> None:
     """Write the files with which a platform serves a release, or a scheduler calls for what is due."""
-    from mlctl import config, console, exports, kinds, releases, timetables
+    from mlctl import config, console, exports, kinds, online, releases, timetables
 
     target = to and to.resolve()
     places, reference = enter_release(project, json)
@@ -60,5 +61,7 @@ def export(  # noqa: PLR0913 - each is an option of the command
     else:
         released = releases.folder_of(places, reference)
         what = exports.parcel(places.name, released, image, f"mlctl run projects/{places.name}")
+        with suppress(ConfigError):
+            what = what.with_database(config.read_params(places).database, bool(online.current(places.online)))
         made = exports.export(kind, what, folder, force)
     console.json_data(made.record()) if json else console.words(f"{len(made.files)} files in {made.folder}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -10,15 +11,29 @@ from mlctl.cli._app import AsJson, Project, app, enter, exit_with, present
 from mlctl.errors import EXIT_ALARM, EXIT_REFUSED
 
 
+class Put(StrEnum):
+    """How users' histories are handed on by the database."""
+
+    put = "put"
+
+
 @app.command(rich_help_panel="Work")
-def index(project: Project, json: AsJson = False) -> None:
+def index(
+    project: Project,
+    database: Annotated[
+        Put | None, typer.Option(help="put: also hand users' histories on to servers on other machines")
+    ] = None,
+    json: AsJson = False,
+) -> None:
     """Put item vectors into the database and show them once the search finds what it must, else exit 4."""
-    from mlctl import console
+    from mlctl import console, distributing
     from mlctl.indexing import making
 
     places = enter(project, json)
     with console.progress() as tell:
         made = making.index(places, present(), tell)
+        if database == Put.put and not made.built.refused:
+            distributing.publish(places, present(), tell)
     if json:
         console.json_data(made.record())
     exit_with(EXIT_REFUSED if made.built.refused else 0)

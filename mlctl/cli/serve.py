@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mlctl.cli._app import AsJson, Project, ReleaseOf, app, enter, enter_release, exit_with, moment_of, present
 from mlctl.errors import EXIT_REFUSED
+
+if TYPE_CHECKING:
+    from mlctl.materializing import Materialized
 
 
 class Way(StrEnum):
@@ -68,15 +71,17 @@ def materialize(
     json: AsJson = False,
 ) -> None:
     """Compute everybody's latest features and let servers look them up; a running server takes them at once."""
-    from mlctl import console, distributing, materializing
+    from mlctl import console, distributing
     from mlctl.costs import ledger
 
     places = enter(project, json)
     with console.progress() as tell, ledger.entered(places, "materialize", present()):
-        made: distributing.Fetched | materializing.Materialized
+        made: distributing.Fetched | Materialized
         if database == Way.get:
             made = distributing.fetch(places, tell)
         else:
+            from mlctl import materializing
+
             made = materializing.materialize(places, moment_of("--as-of", as_of), full, tell)
         if database == Way.put:
             distributing.publish(places, present(), tell)

@@ -8,15 +8,21 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from mlctl import kinds
 from mlctl.errors import ConfigError, did_you_mean, listed
-from mlctl.files import write_bytes
-from mlctl.release import Release, open_release
+from mlctl.files import read_json, write_bytes
+from mlctl.release import open_release
 from mlctl.serving.http import Options
+from mlctl.spec import Database
+from mlctl.text_encoder import is_sealed_file
+
+if TYPE_CHECKING:
+    from mlctl.recommend.answering import Recommender
+    from mlctl.release import Release
 
 PORT: Final = 8080
 USER: Final = 65532
@@ -24,6 +30,8 @@ USER: Final = 65532
 HOME: Final = "/app"
 READY: Final = "/v2/health/ready"
 LIVE: Final = "/v2/health/live"
+DSN: Final = "MLCTL_DSN"
+"""The environment variable with the connection string of the database, where a server has one."""
 
 Files = dict[str, str | bytes]
 
@@ -38,13 +46,36 @@ class Parcel:
         contents: The bytes of each of its files.
         image: The container image's name and tag.
         options: The limits it serves with.
+        database: The database that it asks or fetches features from; its connection string comes by `DSN`. None: none.
+        fetches: Whether features by key are fetched from the database, before the start and again and again.
     """
 
     name: str
-    release: Release
+    release: Release | Recommender
     contents: Mapping[str, bytes]
     image: str
     options: Options
+    database: Database | None = None
+    fetches: bool = False
+
+    @property
+    def recommends(self) -> bool:
+        """Whether it is a recommender's release."""
+        return self.release.project.ranks()
+
+    @property
+    def reads_by_encoder(self) -> bool:
+        """Whether texts are read by an encoder of one's own."""
+        return any(is_sealed_file(name) for name in self.contents)
+
+    def with_database(self, database: Database, stored: bool) -> Parcel:
+        """The same, with the database that a recommender asks, or that features by key are fetched from.
+
+        Args:
+            database: The project's, as it is composed now.
+            stored: Whether there is a store of features by key, or of users' histories.
+        """
+        return replace(self, database=database, fetches=stored) if stored or self.recommends else self
 
     @property
     def dns_name(self) -> str:
@@ -77,7 +108,13 @@ def parcel(name: str, folder: Path, image: str | None, next_step: str) -> Parcel
     Raises:
         IntegrityError: It is missing or damaged; `next_step` makes one.
     """
-    release = open_release(folder, next_step)
+    release: Release | Recommender
+    if read_json(folder / "manifest.json", next_step).get("task") == "ranking":
+        from mlctl.recommend.sealing import open_recommender
+
+        release = open_recommender(folder, next_step)
+    else:
+        release = open_release(folder, next_step)
     contents = {file: (folder / file).read_bytes() for file in (*release.manifest["files"], "manifest.json")}
     own: Any = release.project.serving
     options = own if isinstance(own, Options) else Options()

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import Final
 
 from mlctl.errors import ExternalError
-from mlctl.exports import HOME, PORT, Files, Parcel
+from mlctl.exports import DSN, HOME, PORT, Files, Parcel, yaml_text
 
 SERVING: Final = (
     *("typer", "rich", "pydantic", "pyyaml", "numpy", "scipy", "polars", "pyarrow", "onnx", "onnxruntime", "jinja2"),
     *("uvicorn", "uvloop", "httptools", "orjson", "prometheus-client"),
 )
-"""What `mlctl serve` imports; none of it trains, asks a database or reads a Hydra configuration."""
+"""What `mlctl serve` imports; none of it trains or reads a Hydra configuration."""
+_DATABASE: Final = ("psycopg", "psycopg-binary", "pgvector")
 _LEFT_OUT: Final = frozenset({"__pycache__"})
 
 
@@ -28,7 +30,17 @@ def program(parcel: Parcel) -> Files:
     found |= {f"release/{name}": data for name, data in parcel.contents.items()}
     found["dvc.yaml"] = "# marks the workspace; nothing is built here\n"
     found[f"projects/{parcel.name}/project.yaml"] = f"name: {parcel.name}  # the release holds all the rest\n"
+    if parcel.database is not None:
+        own = {"kind": "postgres", "dsn": f"${{oc.env:{DSN}}}", "schema": parcel.database.schema_name}
+        mapping = {**json.loads(parcel.contents["project.json"]), "database": own}
+        head = "# The project as the release was sealed; the database is the one that the environment names.\n"
+        found[f"projects/{parcel.name}/params.yaml"] = head + yaml_text(mapping)
     return found
+
+
+def fetch(parcel: Parcel) -> list[str]:
+    """The words behind `python` that fetch the features by key which the database holds now."""
+    return ["-m", "mlctl.cli", "materialize", parcel.name, "--database", "get"]
 
 
 def command(parcel: Parcel, home: str = HOME, host: str = "0.0.0.0") -> list[str]:  # noqa: S104 - inside a container
@@ -57,7 +69,11 @@ def requirements(parcel: Parcel) -> str:
     from packaging.utils import canonicalize_name
 
     found: dict[str, str] = {}
-    waiting = [*SERVING, *(["tokenizers"] if parcel.release.encoding.files() else [])]
+    waiting = list(SERVING)
+    if parcel.reads_by_encoder:
+        waiting.append("tokenizers")
+    if parcel.database is not None:
+        waiting += _DATABASE
     while waiting:
         name = canonicalize_name(waiting.pop())
         if name in found:

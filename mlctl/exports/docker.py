@@ -7,10 +7,11 @@ Use it for any container platform; `k8s` and `kserve` name the same image. Not w
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 
-from mlctl.exports import HOME, LIVE, PORT, USER, Files, Parcel
-from mlctl.exports._program import command, program, requirements
+from mlctl.exports import DSN, HOME, LIVE, PORT, USER, Files, Parcel
+from mlctl.exports._program import command, fetch, program, requirements
 
 _ALIVE = f"import urllib.request as u; u.urlopen('http://127.0.0.1:{PORT}{LIVE}', timeout=2)"
 _DOCKERFILE = """\
@@ -47,6 +48,16 @@ curl -s localhost:{port}/v2/health/ready
 The release lies in the image, and every hash of it is checked before the port is opened. Answers are written to
 `{home}/.mlctl/{name}/predictions`. SIGTERM drains for at most {drain_s:g} s.
 """
+_WITH_DATABASE = """
+The database is the one that the environment names: `-e {dsn}` hands it on. Without it the release answers alone.
+"""
+_FETCHING = """
+Features by key come from there too, into the same volume, before the start and as often as they change:
+
+```sh
+docker run --rm --read-only --tmpfs /tmp -v {name}-log:{home}/.mlctl -e {dsn} --entrypoint python {image} {fetch}
+```
+"""
 
 
 def files(parcel: Parcel) -> Files:
@@ -61,11 +72,14 @@ def files(parcel: Parcel) -> Files:
         "port": PORT,
         "alive": json.dumps(["python", "-c", _ALIVE]),
         "drain_s": parcel.options.drain_s,
+        "dsn": DSN,
+        "fetch": shlex.join(fetch(parcel)),
         "entrypoint": json.dumps(["python", *command(parcel)]),
     }
     made: Files = {f"app/{path}": data for path, data in program(parcel).items()}
     made["Dockerfile"] = _DOCKERFILE.format(**words)
     made[".dockerignore"] = "README.md\n**/__pycache__\n"
     made["requirements.txt"] = requirements(parcel)
-    made["README.md"] = _README.format(**words)
+    readme = _README + (_WITH_DATABASE if parcel.database else "") + (_FETCHING if parcel.fetches else "")
+    made["README.md"] = readme.format(**words)
     return made

@@ -6,9 +6,13 @@ operator. The image is that of `docker`.
 
 from __future__ import annotations
 
-from typing import Any
+import shlex
+from typing import Any, Final
 
-from mlctl.exports import HOME, LIVE, PORT, READY, USER, Files, Parcel, yaml_text
+from mlctl.exports import DSN, HOME, LIVE, PORT, READY, USER, Files, Parcel, yaml_text
+from mlctl.exports._program import fetch
+
+_FETCH_EVERY_S: Final = 300
 
 
 def files(parcel: Parcel) -> Files:
@@ -46,19 +50,56 @@ def files(parcel: Parcel) -> Files:
 
 def container(parcel: Parcel) -> dict[str, Any]:
     """The container that answers: probes, limits, no rights; also for `kserve`."""
+    # an encoder is some hundred million weights at most; without one a server takes 150 MiB
+    requested, most = ("1Gi", "2Gi") if parcel.reads_by_encoder else ("256Mi", "512Mi")
     return {
-        "image": parcel.image,
+        **_confined(parcel),
         "ports": [{"name": "http", "containerPort": PORT, "protocol": "TCP"}],
         "startupProbe": {**_asks(READY), "periodSeconds": 1, "failureThreshold": 60},
         "readinessProbe": {**_asks(READY), "periodSeconds": 5, "failureThreshold": 2},
         "livenessProbe": {**_asks(LIVE), "periodSeconds": 10, "failureThreshold": 3},
-        "resources": {"requests": {"cpu": "500m", "memory": "256Mi"}, "limits": {"memory": "512Mi"}},
+        "resources": {"requests": {"cpu": "500m", "memory": requested}, "limits": {"memory": most}},
+    }
+
+
+def _confined(parcel: Parcel) -> dict[str, Any]:
+    """What every container of the image has: no rights, two volumes, and the database's secret where there is one."""
+    secret = {"name": f"{parcel.dns_name}-database", "key": "dsn", "optional": not parcel.fetches}
+    named = [{"name": DSN, "valueFrom": {"secretKeyRef": secret}}]
+    return {
+        "image": parcel.image,
+        **({"env": named} if parcel.database is not None else {}),
         "securityContext": {
             "allowPrivilegeEscalation": False,
             "readOnlyRootFilesystem": True,
             "capabilities": {"drop": ["ALL"]},
         },
         "volumeMounts": [{"name": "log", "mountPath": f"{HOME}/.mlctl"}, {"name": "tmp", "mountPath": "/tmp"}],  # noqa: S108
+    }
+
+
+def _fetching(parcel: Parcel) -> dict[str, Any]:
+    """The containers that fetch features by key: one that ends before the server starts, one that goes on beside it."""
+    if not parcel.fetches:
+        return {}
+    words = ["python", *fetch(parcel)]
+    again = f"while sleep {_FETCH_EVERY_S}; do {shlex.join(words)} || true; done"
+    # the second starts before the server too, and goes on beside it
+    acts: tuple[tuple[str, list[str], dict[str, str]], ...] = (
+        ("fetch", words, {}),
+        ("fetch-again", ["sh", "-c", again], {"restartPolicy": "Always"}),
+    )
+    return {
+        "initContainers": [
+            {
+                "name": name,
+                **_confined(parcel),
+                "command": command,
+                "resources": {"requests": {"cpu": "50m", "memory": "128Mi"}, "limits": {"memory": "512Mi"}},
+                **more,
+            }
+            for name, command, more in acts
+        ]
     }
 
 
@@ -74,6 +115,7 @@ def pod(parcel: Parcel, name: str) -> dict[str, Any]:
             "fsGroup": USER,
             "seccompProfile": {"type": "RuntimeDefault"},
         },
+        **_fetching(parcel),
         "containers": [{"name": name, **container(parcel)}],
         "volumes": [{"name": "log", "emptyDir": {"sizeLimit": "1Gi"}}, {"name": "tmp", "emptyDir": {}}],
     }

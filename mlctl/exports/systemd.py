@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import shlex
 
-from mlctl.exports import Files, Parcel
-from mlctl.exports._program import command, program, requirements
+from mlctl.exports import DSN, Files, Parcel
+from mlctl.exports._program import command, fetch, program, requirements
 
 _UNIT = """\
 [Unit]
@@ -20,7 +20,7 @@ After=network-online.target
 [Service]
 Type=exec
 WorkingDirectory={home}/app
-ExecStart={home}/venv/bin/python {words}
+{before}ExecStart={home}/venv/bin/python {words}
 DynamicUser=yes
 StateDirectory=mlctl-{name}
 BindPaths=/var/lib/mlctl-{name}:{home}/app/.mlctl
@@ -59,6 +59,9 @@ curl -s localhost:8080/v2/health/ready
 A new release: copy its `app/release` over the old one, `manifest.json` last; the server takes it between two requests.
 It listens on 127.0.0.1, so put the proxy that speaks TLS before it.
 """
+_WITH_DATABASE = """
+`/etc/mlctl-{name}.env` (root, 0600) holds `{dsn}=postgresql://...`, the database. Without it the release answers alone.
+"""
 
 
 def files(parcel: Parcel) -> Files:
@@ -68,6 +71,7 @@ def files(parcel: Parcel) -> Files:
         "name": parcel.name,
         "release": parcel.release.id,
         "home": home,
+        "before": _before(parcel, home),
         "words": shlex.join(command(parcel, f"{home}/app", "127.0.0.1")),
         "grace_s": parcel.grace_s,
         "unit": f"{parcel.name}.service",
@@ -75,5 +79,16 @@ def files(parcel: Parcel) -> Files:
     made: Files = {f"app/{path}": data for path, data in program(parcel).items()}
     made[f"{parcel.name}.service"] = _UNIT.format(**words)
     made["requirements.txt"] = requirements(parcel)
-    made["README.md"] = _README.format(**words)
+    readme = _README + (_WITH_DATABASE if parcel.database else "")
+    made["README.md"] = readme.format(**words, dsn=DSN)
     return made
+
+
+def _before(parcel: Parcel, home: str) -> str:
+    """The lines about the database, before the server's own."""
+    lines = []
+    if parcel.database is not None:
+        lines.append(f"EnvironmentFile=-/etc/mlctl-{parcel.name}.env\n")
+    if parcel.fetches:
+        lines.append(f"ExecStartPre={home}/venv/bin/python {shlex.join(fetch(parcel))}\n")
+    return "".join(lines)

@@ -6,7 +6,9 @@ Use it where a fleet of Triton servers is there already. Triton runs the graph a
 
 from __future__ import annotations
 
+from mlctl.errors import ConfigError
 from mlctl.exports import Files, Parcel
+from mlctl.recommend.answering import Recommender
 
 _CONFIG = """\
 name: "{name}"
@@ -22,7 +24,14 @@ parameters [ {{ key: "release" value: {{ string_value: "{release}" }} }} ]
 
 
 def files(parcel: Parcel) -> Files:
-    """`NAME/config.pbtxt`, `NAME/1/model.onnx`, and beside them the encoding."""
+    """`NAME/config.pbtxt`, `NAME/1/model.onnx`, and beside them the encoding.
+
+    Raises:
+        ConfigError: The release recommends; it holds tables and no graph.
+    """
+    if isinstance(parcel.release, Recommender):
+        why = f"{parcel.name} recommends; its release holds tables and no graph"
+        raise ConfigError.bad_argument("export triton", why, f"mlctl export docker {parcel.name}")
     several = parcel.release.project.label.task == "multiclass"
     # a score without a dimension of its own behind the rows'
     shape = f"dims: [ {len(parcel.release.manifest['classes'])} ]" if several else "dims: [ 1 ] reshape { shape: [ ] }"

@@ -46,16 +46,16 @@ class Shelf(NamedTuple):
     project: str
 
 
-def publish(connection: Connection, shelf: Shelf, folder: Path, now: datetime) -> tuple[str, bool]:
+def publish(connection: Connection, shelf: Shelf, folder: Path, now: datetime, again: str) -> tuple[str, bool]:
     """Puts the generation that answers here into the database; gives its id, and whether it was there already.
 
-    Whoever fetches sees it whole or not at all. The one before stays, older ones go.
+    Whoever fetches sees it whole or not at all. The one before stays, older ones go. `again` is the command that makes
+    one.
 
     Raises:
         IntegrityError: There is no generation, or it is damaged.
         ExternalError: The database refuses or went away; what was there before is as it was.
     """
-    again = f"mlctl materialize projects/{shelf.project}"
     store = online.open_store(folder, again)
     if store is None:
         raise IntegrityError.missing(str(folder), again)
@@ -78,14 +78,16 @@ def publish(connection: Connection, shelf: Shelf, folder: Path, now: datetime) -
     return store.id, False
 
 
-def fetch(connection: Connection, shelf: Shelf, folder: Path) -> tuple[str, bool]:
+def fetch(connection: Connection, shelf: Shelf, folder: Path, again: str) -> tuple[str, bool]:
     """Takes the generation that answers in the database; gives its id, and whether it was here already.
+
+    `again` is the command that makes one.
 
     Raises:
         IntegrityError: There is none, or what came does not hash to what its manifest says; what answers here stays.
         ExternalError: The database or the disk.
     """
-    again = f"mlctl materialize projects/{shelf.project} --database put"
+    again = f"{again} --database put"
     with views.told(connection), connection.transaction():
         # all parts as of one moment, whoever publishes meanwhile
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from mlctl.online import Store
 from mlctl.rollout.flag_file import CHALLENGER
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from mlctl.server.batching import Row
 
 Tell = Callable[[str], None]
+
+_SKETCHED: Final = ("release", "variant", "score", "decision", "reason")
 
 
 class Logs(NamedTuple):
@@ -127,8 +129,6 @@ class Answering:
             if fills:
                 lines = [{**line, **(fill.about or {})} for line, fill in zip(lines, fills, strict=True)]
             self._log.write(lines)
-        if self._inputs_log is not None:
-            self._inputs_log.write([answer | {"inputs": row} for answer, row in zip(told, rows, strict=True)])
         return told
 
     async def _some_asked(
@@ -138,7 +138,7 @@ class Answering:
         by_model = iter(await self._batches.ask([row for row, _ in asked], [own for _, own in asked]) if asked else [])
         champion = self.variants.champion
         by_fallback = [champion.fallback(fill.reason) for fill in fills if fill.reason]
-        self.measures.answers(by_fallback)
+        self._counted([row for row, fill in zip(rows, fills, strict=True) if fill.reason], by_fallback)
         others = iter(by_fallback)
         return [next(others) if fill.reason else next(by_model) for fill in fills]
 
@@ -154,14 +154,21 @@ class Answering:
         self.measures.batch(len(rows), self._batches.waiting_rows)
         trial = self.variants.trial
         if trial is not None:
-            return self.trials.answered(trial, rows, ids)
-        answers = self.variants.champion.answers_or_fallback(rows, self._tell)
-        self.measures.answers(answers)
-        return answers
+            return self._counted(rows, self.trials.answered(trial, rows, ids))
+        return self._counted(rows, self.variants.champion.answers_or_fallback(rows, self._tell))
 
     def _late(self, rows: Sequence[Row]) -> list[dict[str, Any]]:
-        answers = self.variants.champion.late(rows, self._tell)
+        return self._counted(rows, self.variants.champion.late(rows, self._tell))
+
+    def _counted(self, rows: Sequence[Row], answers: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Answers, counted and on their way into sketches: those of a batch by one write."""
         self.measures.answers(answers)
+        if self._inputs_log is not None:
+            lines = [
+                {name: answer[name] for name in _SKETCHED} | {"inputs": row}
+                for answer, row in zip(answers, rows, strict=True)
+            ]
+            self._inputs_log.write(lines)
         return answers
 
 

@@ -145,7 +145,7 @@ def page(
 
     pages = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True)
     shown = [
-        {"row": orjson.dumps(row, option=orjson.OPT_INDENT_2).decode(), "answer": _pretty(answer)}
+        {"asked": orjson.dumps(row, option=orjson.OPT_INDENT_2).decode(), "answer": _pretty(answer)}
         for row, answer in zip(examples, answers, strict=True)
     ]
     first = orjson.dumps(examples[0]).decode().replace("'", r"'\''")

@@ -31,7 +31,7 @@ from mlctl.server.recommending import HISTORY, Recommending
 from mlctl.server.routes import recommendations
 from mlctl.server.searching import Place, Searcher
 from mlctl.server.stamps import Changes
-from mlctl.spec import Database, Project
+from mlctl.spec import Database, Index, Project
 from mlctl.times import moment_text
 
 _LOOK_S = 0.5
@@ -74,10 +74,9 @@ def serve(served: Served, beside: Beside, now: Callable[[], datetime], tell: Cal
     recommending.take(recommender, gone)
     _look_up(recommending, served, tell)
     with ExitStack() as stack:
-        project = _composed(beside, tell)
-        if project is not None:
-            recommending.settings = project.index
-            where = config.with_secrets(project.database)
+        composed = _composed(beside, tell)
+        if composed is not None:
+            recommending.settings, where = composed
             try:
                 stack.enter_context(database.reachable(where, beside.root))
             except ExternalError as error:
@@ -112,10 +111,11 @@ def _of_today(folder: Path, beside: Beside, next_step: str) -> tuple[Recommender
     return (recommender.with_items(later.rows) if texts <= set(later.rows.columns) else recommender), gone
 
 
-def _composed(beside: Beside, tell: Callable[[str], None]) -> Project | None:
-    """The project as it is now; None where nobody says so, as in an image that holds the release alone."""
+def _composed(beside: Beside, tell: Callable[[str], None]) -> tuple[Index | None, Database] | None:
+    """How the index is searched, and where; None where nobody says so, as in an image without a database."""
     try:
-        return beside.project()
+        project = beside.project()
+        return project.index, config.with_secrets(project.database)
     except MlctlError as error:
         tell(f"there is no index, the release answers alone: {error.what}")
         return None

@@ -18,7 +18,7 @@ from mlctl.server.replies import refusal
 
 _START: Final = re.compile(rb"POST (\S+) HTTP/1\.1\r\n")
 _LENGTH: Final = re.compile(rb"\r\ncontent-length: ?(\d{1,18})(?=\r\n)")
-_UNUSUAL: Final = re.compile(rb"\r\n(?:expect|transfer-encoding|upgrade|connection: ?(?!keep-alive\r\n))")
+_UNUSUAL: Final = re.compile(rb"\r\n(?:expect|transfer-encoding|upgrade|connection:(?! ?keep-alive\r\n))")
 
 
 def route_of(data: bytes) -> bytes:

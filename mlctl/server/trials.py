@@ -45,7 +45,6 @@ class Trials:
                 self._beside.put(Answered(trial, asked, [ids[place] for place in places], got, answerer, other))
             if by_challenger:
                 got = self._rescued(trial, asked, got)
-            self._measures.answers(got)
             answers |= zip(places, got, strict=True)
         return [answers[place] for place in range(len(rows))]
 

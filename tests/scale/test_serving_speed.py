@@ -62,6 +62,34 @@ async def app(scope, receive, send):
     await send({"type": "http.response.start", "status": 200, "headers": head})
     await send({"type": "http.response.body", "body": told})
 """
+TEXT_PROJECT = """\
+name: txt
+entity: {key: row_id}
+sources: {rows: {kind: csv, path: rows.csv}}
+features: {message: {kind: lookup, source: rows, column: message}}
+encoding: {text: {message: {words: [1, 1], pieces: null, min_rows: 1}}}
+label: {kind: lookup, source: rows, column: topic, task: multiclass}
+split: {kind: random}
+model: {kind: logistic, adopt: always}
+serving: {kind: http}
+refresh: {as_of: 2026-01-01}
+"""
+BARE_TEXT = """\
+import os
+import numpy as np, onnxruntime as ort, orjson
+so = ort.SessionOptions()
+so.intra_op_num_threads = 1
+graph = ort.InferenceSession(os.environ["GRAPH"], so)
+async def app(scope, receive, send):
+    if scope["type"] != "http":
+        return
+    message = await receive()
+    label, shares = graph.run(None, {"text": np.array([orjson.loads(message["body"])["message"]])})
+    told = orjson.dumps({"label": label[0], "score": float(shares.max()), "version": "1"})
+    head = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(told))]
+    await send({"type": "http.response.start", "status": 200, "headers": head})
+    await send({"type": "http.response.body", "body": told})
+"""
 LEAST_SHARE = 0.4
 MOST_P99_MS = 1.5
 MOST_P99_LOOKUP_MS = 1.7
@@ -128,35 +156,89 @@ def memory_mib(pid: int) -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
-def test_a_row_of_numbers_over_http(folder: Path) -> None:
-    golden = json.loads((folder / ".mlctl/tab/release/golden.json").read_text())
-    row = {name: values[0] for name, values in golden["features"].items()}
-    bodies = {"bare": json.dumps({"features": list(row.values())}), "mlctl": json.dumps(row)}
-    (folder / "bare.py").write_text(BARE)
-    python = Path(sys.executable)
-    bare = [str(python), "-m", "uvicorn", "--loop", "uvloop", "--http", "httptools", "--no-access-log", "bare:app"]
+def beside_bare(folder: Path, name: str, bare: tuple[str, str], bodies: dict[str, str]) -> None:
+    """Measures a release and a bare application, one after the other, and holds the release to what was promised.
+
+    Args:
+        folder: The workspace.
+        name: The project.
+        bare: The bare application's source, and its graph's path.
+        bodies: What `bare` and `mlctl` are asked.
+    """
+    (folder / "bare.py").write_text(bare[0])
+    python = [sys.executable, "-m", "uvicorn", "--loop", "uvloop", "--http", "httptools", "--no-access-log"]
     servers = {
-        "bare": ([*bare, "--log-level", "warning", "--port", "8471"], "http://127.0.0.1:8471/"),
-        "mlctl": ([str(world.MLCTL), "serve", "tab", "--port", "8472"], "http://127.0.0.1:8472/predict"),
+        "bare": ([*python, "--log-level", "warning", "--port", "8471", "bare:app"], "http://127.0.0.1:8471/"),
+        "mlctl": ([str(world.MLCTL), "serve", name, "--port", "8472"], "http://127.0.0.1:8472/predict"),
     }
     found: dict[str, dict[int, tuple[float, float]]] = {}
     ready: dict[str, float] = {}
     rss: dict[str, float] = {}
-    graph = str(folder / ".mlctl/tab/release/model.onnx")
-    for name, (words, url) in servers.items():
-        with running(words, folder, url, GRAPH=graph) as (pid, seconds):
-            load(url, bodies[name], 8, folder)
-            found[name] = {connections: load(url, bodies[name], connections, folder) for connections in (1, 8, 64)}
-            ready[name], rss[name] = seconds, memory_mib(pid)
-    for name, measured in found.items():
+    for who, (words, url) in servers.items():
+        with running(words, folder, url, GRAPH=bare[1]) as (pid, seconds):
+            load(url, bodies[who], 8, folder)
+            found[who] = {connections: load(url, bodies[who], connections, folder) for connections in (1, 8, 64)}
+            ready[who], rss[who] = seconds, memory_mib(pid)
+    print()
+    for who, measured in found.items():
         told = ", ".join(f"{count}: {rate:,.0f}/s p99 {p99:.2f} ms" for count, (rate, p99) in measured.items())
-        print(f"{name}: {told}; ready {ready[name]:.2f} s, {rss[name]:.0f} MiB")
+        print(f"{who}: {told}; ready {ready[who]:.2f} s, {rss[who]:.0f} MiB")
     shares = {count: found["mlctl"][count][0] / found["bare"][count][0] for count in (1, 8, 64)}
     print({count: f"{share:.0%}" for count, share in shares.items()})
     assert min(shares.values()) >= LEAST_SHARE
     assert found["mlctl"][1][1] <= MOST_P99_MS
     assert ready["mlctl"] <= MOST_READY_S
     assert rss["mlctl"] <= MOST_RSS_MIB
+
+
+def test_a_row_of_numbers_over_http(folder: Path) -> None:
+    golden = json.loads((folder / ".mlctl/tab/release/golden.json").read_text())
+    row = {name: values[0] for name, values in golden["features"].items()}
+    bodies = {"bare": json.dumps({"features": list(row.values())}), "mlctl": json.dumps(row)}
+    beside_bare(folder, "tab", (BARE, str(folder / ".mlctl/tab/release/model.onnx")), bodies)
+
+
+def test_a_message_over_http(tmp_path: Path) -> None:
+    """Messages of 40 words, 20 topics; the bare application has scikit-learn's terms and weights as one graph."""
+    folder = world.make_workspace(tmp_path / "workspace", TEXT_PROJECT, "txt")
+    messages, topics = written(4000)
+    keys = [f"r{row:05d}" for row in range(len(messages))]
+    pl.DataFrame({"row_id": keys, "message": messages, "topic": topics}).write_csv(folder / "rows.csv")
+    done = world.mlctl(folder, "run", "txt")
+    assert done.returncode == 0, done.stderr
+    graph = folder / "text.onnx"
+    graph.write_bytes(by_scikit_learn(messages, topics))
+    body = json.dumps({"message": messages[0]})
+    beside_bare(folder, "txt", (BARE_TEXT, str(graph)), {"bare": body, "mlctl": body})
+
+
+def written(count: int) -> tuple[list[str], list[str]]:
+    """Messages and their topics: 30 words as frequent as words are, and 10 of the topic's own."""
+    draw = np.random.default_rng(0)
+    words = [f"w{word}" for word in range(20_000)]
+    weights = 1 / np.arange(1, len(words) + 1)
+    own = [draw.choice(len(words), 300) for _ in range(20)]
+    messages = []
+    for row in range(count):
+        drawn = [*draw.choice(len(words), 30, p=weights / weights.sum()), *draw.choice(own[row % 20], 10)]
+        messages.append(" ".join(words[word] for word in drawn))
+    return messages, [f"topic {row % 20}" for row in range(count)]
+
+
+def by_scikit_learn(messages: list[str], topics: list[str]) -> bytes:
+    """Terms, weights and logistic regression as one graph: `text` to label and probabilities."""
+    from skl2onnx import to_onnx
+    from skl2onnx.common.data_types import StringTensorType
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+
+    terms = TfidfVectorizer(max_features=20_000, token_pattern=r"[a-zA-Z0-9_]+", lowercase=False)
+    learnt = make_pipeline(terms, LogisticRegression(max_iter=200)).fit(messages, topics)
+    plain = {id(learnt.steps[-1][1]): {"zipmap": False}}
+    given = [("text", StringTensorType([None]))]
+    graph: bytes = to_onnx(learnt, initial_types=given, options=plain, target_opset=18).SerializeToString()
+    return graph
 
 
 def test_fifty_features_are_looked_up_by_key(folder: Path) -> None:
@@ -172,7 +254,7 @@ def test_fifty_features_are_looked_up_by_key(folder: Path) -> None:
     features = [Served(name, moment(manifest["as_of"]), None, "fallback") for name in rows.columns[1:]]
     assert len(features) == 50
     about = {name: manifest[name] for name in ("as_of", "dataset", "release", "key")}
-    online.write(stored, "fifty", rows, about, features)
+    online.write(stored, "fifty", online.Tables(rows), about, features)
     url = "http://127.0.0.1:18081"
     words = [str(world.MLCTL), "serve", "tab", "--port", "18081"]
     with running(words, folder, f"{url}/v2/health/ready") as (pid, ready_s):

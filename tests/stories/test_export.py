@@ -7,9 +7,6 @@ import json
 import re
 import shlex
 import shutil
-import subprocess
-import sys
-from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import Any
 
@@ -21,24 +18,13 @@ import pytest
 import yaml
 from google.protobuf import text_format
 
+from mlctl import exports, kinds
 from mlctl.encoding import encode
 from mlctl.release import Release, open_release
-from tests import served, world
+from mlctl.spec import Database
+from tests import exported, served, world
 
 KINDS = ("docker", "k8s", "kserve", "systemd", "triton")
-ONLY = """
-import re, sys
-from importlib.abc import MetaPathFinder
-allowed = set(sys.argv.pop(1).split(","))
-known = set(sys.argv.pop(1).split(","))
-class Others(MetaPathFinder):
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in known - allowed:
-            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
-sys.meta_path.insert(0, Others())
-from mlctl.cli import main
-main()
-"""
 
 
 @pytest.fixture(scope="module")
@@ -89,34 +75,17 @@ def test_a_platform_that_is_none_is_told_with_the_nearest(shop: Path):
 
 def test_the_image_starts_by_its_entrypoint_with_the_libraries_it_lists_and_no_others(shop: Path, sealed: Release):
     folder = shop / "deploy/shop/docker"
-    listed = {line.partition("==")[0] for line in (folder / "requirements.txt").read_text().splitlines()}
-    by_module = packages_distributions()
-    ours = {name: {re.sub(r"[-_.]+", "-", one).lower() for one in of} for name, of in by_module.items()}
-    allowed = {name for name, of in ours.items() if of & listed} | {"mlctl"}
-    dockerfile = (folder / "Dockerfile").read_text()
-    entry = json.loads(re.search(r"^ENTRYPOINT (.*)$", dockerfile, re.MULTILINE)[1])  # type: ignore[index]
-    assert entry[:3] == ["python", "-m", "mlctl.cli"]
-    words = [word.replace("/app/", "").replace("0.0.0.0", "127.0.0.1") for word in entry[3:]]
-    words[words.index("--port") + 1] = "0"
-    program = [sys.executable, "-c", ONLY, ",".join(allowed), ",".join(ours), *words]
-    process = subprocess.Popen(
-        program, cwd=folder / "app", env=world.surroundings(PYTHONPATH="."), stderr=subprocess.PIPE, text=True
-    )
-    server = served.Server(process)
-    try:
-        server.answers()
+    with exported.serve(folder) as server:
         golden = json.loads((folder / "app/release/golden.json").read_text())
         row = {name: values[0] for name, values in golden["features"].items()}
         answer = server.post("/predict", row)
         why = server.post("/explain", row)
         page = server.ask("GET", "/docs")[0]
-    finally:
-        server.end()
 
     assert (answer["release"], answer["score"]) == (sealed.id, why["score"])
     assert page == 200
-    assert "USER 65532" in dockerfile
-    assert not {"dvc", "scikit-learn", "xgboost", "hydra-core", "psycopg"} & listed
+    assert "USER 65532" in (folder / "Dockerfile").read_text()
+    assert not {"dvc", "scikit-learn", "xgboost", "hydra-core", "psycopg"} & exported.listed(folder)
 
     # what a release alone has answered is counted beside it, and watched wherever that is carried to
     kept = Path(".mlctl/shop/sketches")
@@ -180,6 +149,25 @@ def test_an_image_may_have_a_registry_with_a_port_and_no_tag(
     assert made.returncode == 0, made.stderr
     told = yaml.safe_load((tmp_path / "overlays/staging/kustomization.yaml").read_text())
     assert told["images"] == [{"name": name, "newTag": tag}]
+
+
+def test_where_features_are_looked_up_they_are_fetched_before_the_start_and_again(shop: Path):
+    parcel = exports.parcel("shop", shop / ".mlctl/shop/release", None, "").with_database(Database(), stored=True)
+    made = kinds.load("exports", "k8s").files(parcel)
+    deployment = yaml.safe_load(made["base/deployment.yaml"])
+    unit = kinds.load("exports", "systemd").files(parcel)["shop.service"]
+
+    kubernetes_validate.validate(deployment, kubernetes_validate.latest_version(), strict=True)
+    pod = deployment["spec"]["template"]["spec"]
+    first, beside = pod["initContainers"]
+    assert first["command"] == ["python", "-m", "mlctl.cli", "materialize", "shop", "--database", "get"]
+    assert beside["restartPolicy"] == "Always"
+    secret = {"name": "shop-database", "key": "dsn", "optional": False}
+    for container in (first, beside, *pod["containers"]):
+        assert container["env"] == [{"name": "MLCTL_DSN", "valueFrom": {"secretKeyRef": secret}}]
+        assert container["securityContext"]["readOnlyRootFilesystem"] is True
+    assert "ExecStartPre=/opt/shop/venv/bin/python -m mlctl.cli materialize shop --database get\n" in unit
+    assert "psycopg" in kinds.load("exports", "docker").files(parcel)["requirements.txt"]
 
 
 def test_kserve_gets_the_container_by_the_name_that_it_looks_for(shop: Path):

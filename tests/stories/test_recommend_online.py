@@ -16,10 +16,11 @@ import numpy as np
 import polars as pl
 import pytest
 
+from mlctl import database, online
 from mlctl.recommend.sealing import contents, open_recommender, seal
 from mlctl.rollout import Traffic, buckets
 from mlctl.server import prediction_log
-from tests import served, world
+from tests import exported, served, world
 
 PROJECT = """\
 name: shop
@@ -186,7 +187,7 @@ def test_the_routes_describe_and_count_themselves(server: served.Server, folder:
 
 
 def test_the_same_index_again_changes_nothing_and_nothing_is_due(folder: Path) -> None:
-    again = json.loads(world.mlctl(folder, "index", "shop", "--json").stdout)
+    again = json.loads(world.mlctl(folder, "index", "shop", "--database", "put", "--json").stdout)
     planned = json.loads(world.mlctl(folder, "reembed", "shop", "--plan", "--json").stdout)
     measured = json.loads(world.mlctl(folder, "decay", "shop", "--json").stdout)
 
@@ -312,6 +313,39 @@ def test_a_killed_database_is_answered_for_by_the_release_and_comes_back(folder:
 
     assert [one["by"] for one in (by_index, by_release, back)] == ["index", "release", "index"]
     assert of(by_index) == of(by_release) == of(back)
+
+
+def test_an_image_asks_the_database_of_its_environment_and_sees_what_comes_while_it_starts(folder: Path) -> None:
+    dsn = database.server_url(folder)
+    assert world.mlctl(folder, "export", "docker", "shop").returncode == 0
+    image = folder / "deploy/shop/docker"
+    fetched = exported.begin(image, ["materialize", "shop", "--database", "get"], MLCTL_DSN=dsn)
+    assert fetched.wait(timeout=served.MOST_S) == 0, fetched.communicate()[1]
+
+    server = served.Server(exported.begin(image, exported.entry(image), MLCTL_DSN=dsn))
+    try:
+        server.said("90 users are known")
+        server.process.send_signal(signal.SIGSTOP)
+        leave(image / "app/.mlctl/shop/online", 7)
+        server.process.send_signal(signal.SIGCONT)
+        server.said("items, looked at")
+        server.answers()
+        answer = server.post("/recommend", {"user_id": "u004"})
+        server.said("7 users are known")
+    finally:
+        server.end()
+
+    assert answer["known"]
+    assert world.mlctl(folder, "export", "triton", "shop").returncode == 2
+
+
+def leave(store: Path, users: int) -> None:
+    """Lays another generation of histories, which knows fewer users."""
+    known = online.open_store(store, "")
+    assert known is not None
+    about = {"as_of": "2026-05-31T00:00:00Z", "dataset": known.dataset, "release": "", "key": known.key}
+    tables = online.Tables(known.rows.head(users))
+    online.write(store, "00000000000000f7", tables, about, list(known.features.values()))
 
 
 def test_popularity_answers_where_that_is_declared(folder: Path) -> None:

@@ -10,6 +10,8 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import polars as pl
@@ -222,18 +224,51 @@ def test_several_workers_share_the_port_and_a_dead_one_is_followed(workspace, ro
     assert world.at_work(workspace) == {}
 
 
-def test_a_body_that_does_not_come_is_refused_and_others_are_answered(workspace, rows):
+@pytest.fixture(scope="module")
+def tight(finished_workspace: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[served.Server]:
+    """A server with narrow limits."""
+    workspace = world.copy_workspace(finished_workspace, tmp_path_factory.mktemp("tight") / "workspace")
     path = workspace / "projects/shop/project.yaml"
-    path.write_text(path.read_text() + "serving: {kind: http, body_timeout_ms: 200}\n")
+    limits = "body_timeout_ms: 200, queue_rows: 1, batch_rows: 1"
+    path.write_text(path.read_text() + f"serving: {{kind: http, {limits}}}\n")
     assert world.mlctl(workspace, "run", "shop").returncode == 0
     with served.serve(workspace) as server:
-        slow = socket.create_connection(("127.0.0.1", server.port))
-        slow.sendall(b"POST /predict HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{")
-        started = time.monotonic()
-        server.post("/predict", rows.to_dicts()[0])
-        assert time.monotonic() - started < 0.2
-        assert slow.recv(100).startswith(b"HTTP/1.1 408")
-        slow.close()
+        yield server
+
+
+def test_a_body_that_does_not_come_is_refused_and_others_are_answered(tight, rows):
+    slow = socket.create_connection(("127.0.0.1", tight.port))
+    slow.sendall(b"POST /predict HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{")
+    started = time.monotonic()
+    tight.post("/predict", rows.to_dicts()[0])
+    assert time.monotonic() - started < 0.2
+    assert slow.recv(100).startswith(b"HTTP/1.1 408")
+    slow.close()
+
+
+def test_who_comes_to_a_full_queue_is_refused_at_once_and_counted(tight, rows):
+    body = json.dumps(rows.to_dicts()[0]).encode()
+    request = b"POST /predict HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body)
+    before = metric(tight, "mlctl_requests_total", route="/predict", code="503")
+    statuses: list[int] = []
+    with ExitStack() as stack:
+        clients = [stack.enter_context(socket.create_connection(("127.0.0.1", tight.port))) for _ in range(64)]
+        for _ in range(20):
+            for client in clients:
+                client.sendall(request)
+            answers = [client.recv(1000) for client in clients]
+            statuses += [int(answer[9:12]) for answer in answers]
+            for answer in answers:
+                if answer.startswith(b"HTTP/1.1 503"):
+                    assert b"\r\nretry-after: 1\r\n" in answer
+                    assert answer.endswith(b'{"error":"too many requests wait already"}')
+    refused = statuses.count(503)
+
+    assert set(statuses) == {200, 503}
+    assert metric(tight, "mlctl_requests_total", route="/predict", code="503") - before == refused
+    # of those some were refused by their bytes alone, which is no answer's time
+    timed = metric(tight, "mlctl_request_duration_seconds_count", route="/predict")
+    assert timed < metric(tight, "mlctl_requests_total", route="/predict")
 
 
 def test_what_the_openapi_says_is_true_and_no_request_made_from_it_breaks_the_server(server):

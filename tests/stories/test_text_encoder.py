@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from mlctl.release import open_release
-from tests import desk, encoders, served, world
+from tests import desk, encoders, exported, served, world
 
 TEAMS = {"parcel": "delivery", "courier": "delivery", "invoice": "billing", "refund": "billing", "login": "account"}
 VECTORS = {
@@ -41,7 +41,12 @@ def test_the_release_holds_the_encoder_and_answers_over_http_without_its_folder(
         assert server.post("/predict", {"message": None})["reason"]
         why = server.post("/explain", {"message": "my refund"})
 
+    assert world.mlctl(workspace, "export", "docker", "desk").returncode == 0
+    with exported.serve(workspace / "deploy/desk/docker") as image:
+        away = [image.post("/predict", {"message": f"my {word} number 5 {word}"})["score"] for word in TEAMS]
     shutil.move(workspace / "moved", workspace / "encoder")
+    assert away == [told["score"] for told in alone]
+    assert "tokenizers" in exported.listed(workspace / "deploy/desk/docker")
     assert [told["decision"] for told in alone] == list(TEAMS.values())
     assert [told["score"] for told in alone] == [told["score"] for told in together]
     assert [part["feature"] for part in why["contributions"]] == ["message"]
