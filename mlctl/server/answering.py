@@ -96,9 +96,9 @@ class Answering:
         return store.key == self.inputs.key and store.holds(self.inputs.schema)
 
     @property
-    def full(self) -> bool:
-        """Whether too many rows wait already."""
-        return self._batches.is_full
+    def room(self) -> int:
+        """How many rows may still come into the queue."""
+        return self._batches.room
 
     def admit(self) -> None:
         """Lets a request pass before anything of it is read.
@@ -106,7 +106,7 @@ class Answering:
         Raises:
             Refused: 503: too many rows wait already.
         """
-        if self.full:
+        if self.room <= 0:
             raise full()
 
     async def ask(self, rows: Sequence[Row], identity: str, fills: Sequence[Filled] = ()) -> list[dict[str, Any]]:

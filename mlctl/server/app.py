@@ -35,8 +35,8 @@ class Behind(Protocol):
         ...
 
     @property
-    def full(self) -> bool:
-        """Whether a request to a queue would be refused."""
+    def room(self) -> int:
+        """How many rows may still come into the queue."""
         ...
 
     def close(self) -> None:

@@ -63,9 +63,9 @@ class Batches:
         return self._rows
 
     @property
-    def is_full(self) -> bool:
-        """Whether too many rows wait already."""
-        return self._rows >= self._most_waiting
+    def room(self) -> int:
+        """How many rows may still come; 0 or less where too many wait already."""
+        return self._most_waiting - self._rows
 
     async def ask(self, rows: Sequence[Row], ids: Sequence[str]) -> list[Answer]:
         """The answers to rows with these ids, in their order.

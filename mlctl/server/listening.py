@@ -19,7 +19,7 @@ from typing import Any, Final
 import uvicorn
 
 from mlctl.server.app import App, Behind
-from mlctl.server.refusing import Refusing
+from mlctl.server.refusing import Door, Refusing
 from mlctl.server.sockets import BACKLOG, bound, shut_door
 
 Watch = Callable[[], Coroutine[Any, Any, None]]
@@ -47,7 +47,7 @@ def run(at: tuple[str, int], app: App, watch: Sequence[Watch], tell: Callable[[s
     config = uvicorn.Config(
         app,
         loop="uvloop",
-        http=partial(Refusing, app),  # type: ignore[arg-type]
+        http=partial(Refusing, Door(app)),  # type: ignore[arg-type]
         ws="none",
         lifespan="off",
         interface="asgi3",

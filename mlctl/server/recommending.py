@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,7 +54,7 @@ class Recommending:
         options: The limits.
         measures: What is counted.
         draining: Whether the server is about to end.
-        full: Never: nothing waits in a queue here.
+        room: How many requests may still come: nothing waits in a queue here.
         searcher: The index.
         settings: How it is searched, as the project says now; None: as it said when it was sealed.
         trials: What happens around a challenger.
@@ -67,7 +68,7 @@ class Recommending:
         self.trials = self.variants = ListTrials(lambda: self.user_key, logs.pairs, measures, tell)
         self.opens: Callable[[Path], Recommender] = lambda folder: open_recommender(folder, "")
         self.draining = False
-        self.full = False
+        self.room = sys.maxsize
         self.searcher: Searcher | None = None
         self.settings: Index | None = None
         self._recommender: Recommender | None = None

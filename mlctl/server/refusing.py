@@ -8,6 +8,7 @@ Any other goes on as it would, and hears the same a little later.
 from __future__ import annotations
 
 import re
+from asyncio import AbstractEventLoop
 from typing import Any, Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -50,23 +51,46 @@ def _written() -> bytes:
 _REFUSAL: Final = _written()
 
 
+class Door:
+    """How many may still come in, for all connections of a server."""
+
+    def __init__(self, app: App) -> None:
+        self.app, self._came = app, 0
+
+    @property
+    def is_shut(self) -> bool:
+        """Whether the queue is full, or will be by those who came at this turn of the event loop."""
+        behind = self.app.behind
+        return self._came >= behind.room and not behind.draining
+
+    def lets_in(self, loop: AbstractEventLoop) -> None:
+        """Counts a request that is not in the queue yet; before the loop's next turn of reading it is."""
+        if not self._came:
+            loop.call_soon(self._turned)
+        self._came += 1
+
+    def _turned(self) -> None:
+        self._came = 0
+
+
 class Refusing(HttpToolsProtocol):
     """uvicorn's protocol of one connection, which refuses by itself what would find a full queue."""
 
-    def __init__(self, app: App, **words: Any) -> None:
+    def __init__(self, door: Door, **words: Any) -> None:
         super().__init__(**words)
-        self._to, self._within, self._refused_at = app, False, 0.0
+        self._door, self._within, self._refused_at = door, False, 0.0
 
     def data_received(self, data: bytes) -> None:
         """Bytes of the connection."""
-        behind = self._to.behind
-        if behind.full and not behind.draining and self._waits() and self._to.queues(route := route_of(data)):
+        app = self._door.app
+        if self._door.is_shut and self._waits() and app.queues(route := route_of(data)):
             self.transport.write(_REFUSAL)
-            self._to.refused(route)
+            app.refused(route)
             self._refused_at = self.loop.time()
             if self.timeout_keep_alive_task is None:
                 self._keep_alive(self.timeout_keep_alive)
             return
+        self._door.lets_in(self.loop)
         super().data_received(data)
 
     def on_message_begin(self) -> None:
