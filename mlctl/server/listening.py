@@ -29,6 +29,7 @@ _ACCEPTED: Final = 256
 """Most connections that are let in at one turn of the event loop; uvloop by itself lets in one, so that a hundred
 clients who come while batches take 4 ms would wait for 400."""
 _KEEP_ALIVE_S: Final = 75
+_FULL_S: Final = 1.0
 
 
 def run(at: tuple[str, int], app: App, watch: Sequence[Watch], tell: Callable[[str], None]) -> None:
@@ -78,6 +79,7 @@ class _Server(uvicorn.Server):
         super().__init__(config)
         self._behind, self._watch = behind, watch
         self._tasks: set[asyncio.Task[None]] = set()
+        self._doors: list[socket.socket] = []
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -86,7 +88,7 @@ class _Server(uvicorn.Server):
         # the descriptor of the socket itself belongs to uvloop
         self._doors = [listener.dup() for listener in self._listeners]
         for door in self._doors:
-            self._loop.add_reader(door, self._let_in, door)
+            self._opened(door)
         for watch in self._watch:
             self._begin(watch())
 
@@ -97,12 +99,21 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
 
     def _let_in(self, door: socket.socket) -> None:
-        """Accepts whoever has come."""
-        with suppress(OSError):
+        """Accepts whoever has come; where the system has no room for more, looks again a second later."""
+        try:
             for _ in range(_ACCEPTED):
                 client, _address = door.accept()
                 client.setblocking(False)
                 self._begin(self._connect(client))
+        except (BlockingIOError, ConnectionAbortedError):
+            return
+        except OSError:
+            self._loop.remove_reader(door)
+            self._loop.call_later(_FULL_S, self._opened, door)
+
+    def _opened(self, door: socket.socket) -> None:
+        if door.fileno() >= 0:
+            self._loop.add_reader(door, self._let_in, door)
 
     async def _connect(self, client: socket.socket) -> None:
         with suppress(OSError):

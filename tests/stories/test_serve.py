@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import shutil
@@ -11,7 +12,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 import polars as pl
@@ -247,21 +247,22 @@ def test_a_body_that_does_not_come_is_refused_and_others_are_answered(tight, row
 
 
 def test_who_comes_to_a_full_queue_is_refused_at_once_and_counted(tight, rows):
-    body = json.dumps(rows.to_dicts()[0]).encode()
-    request = b"POST /predict HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body)
+    body = json.dumps(rows.to_dicts()[0])
     before = metric(tight, "mlctl_requests_total", route="/predict", code="503")
     statuses: list[int] = []
-    with ExitStack() as stack:
-        clients = [stack.enter_context(socket.create_connection(("127.0.0.1", tight.port))) for _ in range(64)]
-        for _ in range(20):
-            for client in clients:
-                client.sendall(request)
-            answers = [client.recv(1000) for client in clients]
-            statuses += [int(answer[9:12]) for answer in answers]
-            for answer in answers:
-                if answer.startswith(b"HTTP/1.1 503"):
-                    assert b"\r\nretry-after: 1\r\n" in answer
-                    assert answer.endswith(b'{"error":"too many requests wait already"}')
+    clients = [http.client.HTTPConnection("127.0.0.1", tight.port, timeout=served.MOST_S) for _ in range(64)]
+    for _ in range(20):
+        for client in clients:
+            client.request("POST", "/predict", body)
+        for client in clients:
+            answer = client.getresponse()
+            told = json.loads(answer.read())
+            statuses.append(answer.status)
+            if answer.status != 200:
+                assert answer.getheader("retry-after") == "1"
+                assert told == {"error": "too many requests wait already"}
+    for client in clients:
+        client.close()
     refused = statuses.count(503)
 
     assert set(statuses) == {200, 503}
