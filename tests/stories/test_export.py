@@ -20,6 +20,7 @@ from google.protobuf import text_format
 
 from mlctl import exports, kinds
 from mlctl.encoding import encode
+from mlctl.errors import ConfigError
 from mlctl.release import Release, open_release
 from mlctl.spec import Database
 from tests import exported, served, world
@@ -48,21 +49,27 @@ def files(folder: Path, kind: str) -> list[Path]:
     return [path for path in (folder / "deploy/shop" / kind).rglob("*") if path.is_file()]
 
 
+@pytest.fixture(scope="module")
+def parcel(shop: Path) -> exports.Parcel:
+    return exports.parcel("shop", shop / ".mlctl/shop/release", None, "")
+
+
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_same_again_changes_nothing_and_what_somebody_changed_is_kept(shop: Path, kind: str, tmp_path: Path):
+def test_the_same_again_changes_nothing_and_what_somebody_changed_is_kept(
+    shop: Path, parcel: exports.Parcel, kind: str
+):
+    folder = shop / "deploy/shop" / kind
     before = {path: path.read_bytes() for path in files(shop, kind)}
-    again = world.mlctl(shop, "export", kind, "shop")
+    exports.export(kind, parcel, folder, force=False)
+    assert {path: path.read_bytes() for path in files(shop, kind)} == before
     text = min(path for path in before if path.suffix in (".yaml", ".md", ".pbtxt"))
     text.write_text("mine\n")
 
-    kept = world.mlctl(shop, "export", kind, "shop")
+    with pytest.raises(ConfigError, match="--force"):
+        exports.export(kind, parcel, folder, force=False)
     assert text.read_text() == "mine\n"
-    forced = world.mlctl(shop, "export", kind, "shop", "--force")
+    exports.export(kind, parcel, folder, force=True)
 
-    assert again.returncode == 0, again.stderr
-    assert kept.returncode == 2
-    assert "--force" in kept.stderr
-    assert forced.returncode == 0
     assert {path: path.read_bytes() for path in files(shop, kind)} == before
 
 
@@ -151,8 +158,8 @@ def test_an_image_may_have_a_registry_with_a_port_and_no_tag(
     assert told["images"] == [{"name": name, "newTag": tag}]
 
 
-def test_where_features_are_looked_up_they_are_fetched_before_the_start_and_again(shop: Path):
-    parcel = exports.parcel("shop", shop / ".mlctl/shop/release", None, "").with_database(Database(), stored=True)
+def test_where_features_are_looked_up_they_are_fetched_before_the_start_and_again(parcel: exports.Parcel):
+    parcel = parcel.with_database(Database(), stored=True)
     made = kinds.load("exports", "k8s").files(parcel)
     deployment = yaml.safe_load(made["base/deployment.yaml"])
     unit = kinds.load("exports", "systemd").files(parcel)["shop.service"]
