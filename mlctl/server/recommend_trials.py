@@ -14,11 +14,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final
 
+from mlctl.decide import MODEL_ERROR
 from mlctl.index import retrieval
 from mlctl.index.retrieval import Query
 from mlctl.recommend.answering import Answer, Recommender
 from mlctl.rollout.flag_file import CHALLENGER, CHAMPION
-from mlctl.server.answers import MODEL_ERROR
 from mlctl.server.measures import Measures
 from mlctl.server.prediction_log import PredictionLog
 from mlctl.server.variants import Trial
