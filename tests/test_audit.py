@@ -54,6 +54,15 @@ def test_many_fewer_rows_than_the_live_ones_are_held_back(live, held_back):
     assert rules(table([0.4, 0.6]), live=live, min_share_of_last=0.6) == (["rows_of_last"] if held_back else [])
 
 
+@pytest.mark.parametrize(("failed", "held_back"), [(0, False), (1, False), (2, True), (100, True)])
+def test_of_a_hundred_rows_the_model_may_have_failed_at_one(failed, held_back):
+    reasons = ["error_previous"] * failed + ["model"] * (100 - failed)
+    scores = table([0.2 + 0.006 * row for row in range(100)]).with_columns(pl.Series("reason", reasons))
+
+    assert rules(scores) == (["failed"] if held_back else [])
+    assert rules(scores, max_failed_share=1.0) == []
+
+
 @pytest.mark.parametrize("bad", [None, float("nan"), -0.0001, 1.0001, float("inf"), float("-inf")])
 def test_a_score_that_is_no_probability_is_held_back_and_nothing_else_is_said(bad):
     assert rules(table([0.4, 0.6, bad])) == ["range"]

@@ -205,9 +205,9 @@ def audit(options: Options, scores: pl.DataFrame, expected: Mapping[str, Any], l
     in_range = scores["score"].is_finite() if number else scores["score"].is_between(0, 1)
     bad = rows - int(in_range.fill_null(False).sum())
     limit("range", bad == 0, f"{bad} scores missing, NaN or {'infinite' if number else 'outside 0..1'}", "none")
-    failed = float(scores["reason"].is_in(FAILED).mean() or 0.0)  # type: ignore[arg-type]
-    most = audit.max_failed_share
-    limit("failed", failed <= most, f"the model failed at {failed:.1%} of the rows", f"at most {most:.1%}")
+    if bad == 0 and rows:
+        failed, most = float(scores["reason"].is_in(FAILED).mean()), audit.max_failed_share  # type: ignore[arg-type]
+        limit("failed", failed <= most, f"the model failed at {failed:.1%} of the rows", f"at most {most:.1%}")
     if bad == 0 and len(by_model) > 1:
         mean = float(by_model.mean())  # type: ignore[arg-type]
         unit = max(expected["deviation_of_score"], 1e-9) if number else 1.0
