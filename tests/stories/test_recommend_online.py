@@ -187,7 +187,7 @@ def test_the_routes_describe_and_count_themselves(server: served.Server, folder:
 
 
 def test_the_same_index_again_changes_nothing_and_nothing_is_due(folder: Path) -> None:
-    again = json.loads(world.mlctl(folder, "index", "shop", "--database", "put", "--json").stdout)
+    again = json.loads(world.mlctl(folder, "index", "shop", "--json").stdout)
     planned = json.loads(world.mlctl(folder, "reembed", "shop", "--plan", "--json").stdout)
     measured = json.loads(world.mlctl(folder, "decay", "shop", "--json").stdout)
 
@@ -317,6 +317,7 @@ def test_a_killed_database_is_answered_for_by_the_release_and_comes_back(folder:
 
 def test_an_image_asks_the_database_of_its_environment_and_sees_what_comes_while_it_starts(folder: Path) -> None:
     dsn = database.server_url(folder)
+    assert world.mlctl(folder, "index", "shop", "--database", "put").returncode == 0
     assert world.mlctl(folder, "export", "docker", "shop").returncode == 0
     image = folder / "deploy/shop/docker"
     fetched = exported.begin(image, ["materialize", "shop", "--database", "get"], MLCTL_DSN=dsn)
