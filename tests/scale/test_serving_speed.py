@@ -1,6 +1,7 @@
 """Answers over HTTP beside the least Python that answers: a bare ASGI application with the same graph.
 
-Needs `wrk` (Debian's package) and two cores: the server has one, the load the other. Run it by
+Needs `wrk` (Debian's package), `skl2onnx` for the bare application of texts, and two cores: the server has one, the load
+the other. Run it by
 
     pytest -m scale tests/scale/test_serving_speed.py -s
 
@@ -227,16 +228,16 @@ def written(count: int) -> tuple[list[str], list[str]]:
 
 def by_scikit_learn(messages: list[str], topics: list[str]) -> bytes:
     """Terms, weights and logistic regression as one graph: `text` to label and probabilities."""
-    from skl2onnx import to_onnx
-    from skl2onnx.common.data_types import StringTensorType
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
 
+    to_onnx = pytest.importorskip("skl2onnx").to_onnx
+    types = pytest.importorskip("skl2onnx.common.data_types")
     terms = TfidfVectorizer(max_features=20_000, token_pattern=r"[a-zA-Z0-9_]+", lowercase=False)
     learnt = make_pipeline(terms, LogisticRegression(max_iter=200)).fit(messages, topics)
     plain = {id(learnt.steps[-1][1]): {"zipmap": False}}
-    given = [("text", StringTensorType([None]))]
+    given = [("text", types.StringTensorType([None]))]
     graph: bytes = to_onnx(learnt, initial_types=given, options=plain, target_opset=18).SerializeToString()
     return graph
 
