@@ -14,9 +14,9 @@ that did nothing else. Seconds of CPU, each step alone on one thread:
 | the server: COPY of five columns with checks | 0.57 |
 | the server: key's index 0.33, verification 0.09, statistics 0.04 | 0.46 |
 
-Ten runs, five with pieces of 65,536 rows and five with 131,072, on a machine that others used now and then: predict alone
-1.34 to 1.79 s, scored and published 1.90 to 3.08 s. In the quiet half of them: 65 % to 71 % of the slower limit, predict alone
-(wanted: 70 %), 1.71 to 1.94 s of CPU here and 0.85 to 0.99 s of the server's process.
+Three runs on a quiet machine: predict alone 1.30 to 1.33 s, binary COPY alone 0.31 to 0.33, scored and published 1.83 to 1.91 s:
+70 %, 73 % and 69 % of the slower limit, predict alone (wanted: 70 %), and 14 to 15 times to_sql (wanted: 8); 1.75 to 1.83 s of
+CPU here, 0.83 to 0.87 s of the server's process. A run is held to 65 %, since runs differ by two in a hundred.
 
 What is left between that and all of the limit: the end of the load, where the server alone has work (index 0.33 s, statistics
 0.04, verification 0.07, sync of 200 MB at the commit 0.13), and two threads of one Python, which together take 0.1 to 0.3 s of
@@ -51,7 +51,7 @@ from tests.test_spec import VALID
 
 ROWS, COLUMNS = 2_000_000, 30
 TO_SQL_ROWS = 100_000
-LEAST_SHARE, LEAST_OF_RUNTIME, LEAST_TIMES = 0.6, 0.6, 8.0
+LEAST_SHARE, LEAST_OF_RUNTIME, LEAST_TIMES = 0.65, 0.6, 8.0
 NAMES = tuple(f"f{place:02d}" for place in range(COLUMNS))
 AS_OF = datetime(2026, 1, 1, tzinfo=UTC)
 
