@@ -38,6 +38,18 @@ def one_against_rest(of, truth, score, weight) -> float:
     return float(np.mean([of(truth == code, score[:, code], sample_weight=weight) for code in range(score.shape[1])]))
 
 
+def gap_by_bins(truth, score, weight) -> float:
+    confidence, right = score.max(1), score.argmax(1) == truth
+    in_bins = [np.digitize(confidence, np.linspace(0, 1, 16)[1:-1]) == number for number in range(15)]
+    gaps = [
+        abs(np.average(confidence[here], weights=weight[here]) - np.average(right[here], weights=weight[here]))
+        * weight[here].sum()
+        for here in in_bins
+        if weight[here].sum()
+    ]
+    return sum(gaps) / weight.sum()
+
+
 ORACLES = {
     "accuracy": lambda t, s, w: reference.accuracy_score(t, s.argmax(1), sample_weight=w),
     "precision": lambda t, s, w: reference.precision_score(t, s.argmax(1), sample_weight=w, average="macro"),
@@ -45,6 +57,7 @@ ORACLES = {
     "f1": lambda t, s, w: reference.f1_score(t, s.argmax(1), sample_weight=w, average="macro"),
     "log_loss": lambda t, s, w: reference.log_loss(t, s, sample_weight=w, labels=range(4)),
     "brier": lambda t, s, w: np.average(((s - np.eye(4)[t.astype(int)]) ** 2).sum(1), weights=w),
+    "ece": gap_by_bins,
     "roc_auc": lambda t, s, w: one_against_rest(reference.roc_auc_score, t, s, w),
     "average_precision": lambda t, s, w: one_against_rest(reference.average_precision_score, t, s, w),
     "rmse": lambda t, s, w: reference.root_mean_squared_error(t, s, sample_weight=w),
