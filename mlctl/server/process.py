@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import threading
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from mlctl.errors import IntegrityError, MlctlError
 from mlctl.server.answering import Answering, Logs
 from mlctl.server.answers import Answerer
 from mlctl.server.app import App
+from mlctl.server.counting import Counting
 from mlctl.server.following import Following
 from mlctl.server.listening import Watch, run
 from mlctl.server.lookups import Lookups
@@ -91,16 +91,19 @@ def serve(served: Served, now: Callable[[], datetime], tell: Callable[[str], Non
     several = "PROMETHEUS_MULTIPROC_DIR" in os.environ
     measures = Measures(served.name, several)
     answers, pairs = (PredictionLog(folder, now, measures.lost) for folder in (served.log, served.trial))
-    logs = Logs(answers, pairs, _spooled(served, now, measures, tell))
-    logs = Logs() if options.log == "none" else logs
+    counting = _counting(served, tell)
+    inputs = spool.folder(Places(served.name))
+    counted = PredictionLog(inputs, now, measures.lost, most_bytes=spool.SEGMENT_BYTES, ended=counting.put)
+    logs = Logs() if options.log == "none" else Logs(answers, pairs, counted)
     answering = Answering(served.name, options, logs, measures, tell)
     answering.take(answerer)
     _look_up(answering, served, now, tell)
     groups = (predictions, features, open_inference, described)
     app = App(answering, [group.routes(answering) for group in groups], tell)
     tally = Tally(Places(served.name).sketches / "requests", now, measures, tell)
-    watch: list[Watch] = [partial(_watch, answering, served, changes, now, tell), tally.follow]
+    watch: list[Watch] = [partial(_watch, answering, served, changes, now, tell), tally.follow, counting.follow]
     with ExitStack() as stack:
+        stack.callback(counting.end)
         if served.follows is not None:
             segments = Segments(served.follows, measures, now, tell)
             stack.callback(segments.end)
@@ -108,24 +111,20 @@ def serve(served: Served, now: Callable[[], datetime], tell: Callable[[str], Non
         run(served.at, app, watch, tell)
 
 
-def _spooled(
-    served: Served, now: Callable[[], datetime], measures: Measures, tell: Callable[[str], None]
-) -> PredictionLog:
-    """What is counted into sketches beside the answers, segment after segment."""
+def _counting(served: Served, tell: Callable[[str], None]) -> Counting:
+    """What counts the answers into sketches, segment after segment."""
     places = Places(served.name)
     find = spool.finder(places, served.release)
 
-    def fold(segment: Path) -> None:
+    def count(segment: Path) -> None:
         try:
             spool.fold(places, segment, find)
+        except FileNotFoundError:
+            pass  # mlctl monitor was sooner
         except (MlctlError, OSError) as error:
             tell(f"{segment.name} is not counted yet, mlctl monitor will: {' '.join(str(error).split())}")
 
-    def ended(segment: Path) -> None:
-        # answers go on meanwhile; at the end of the process it is waited for
-        threading.Thread(target=fold, args=(segment,), name="sketches").start()
-
-    return PredictionLog(spool.folder(places), now, measures.lost, most_bytes=spool.SEGMENT_BYTES, ended=ended)
+    return Counting(count)
 
 
 def serve_by_several(served: Served, count: int, tell: Callable[[str], None]) -> None:

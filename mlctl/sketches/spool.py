@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import fcntl
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -70,7 +71,7 @@ def fold(places: Places, segment: Path, find: Find) -> None:
             told = {"day": day, "origin": "online", "name": f"{segment.stem}.{release}", "release": release}
             shelf.keep(places, baseline, sheet, told | {"scored_at": _beginning(day)})
     if counted or not segment.stat().st_size:
-        segment.unlink()
+        segment.unlink(missing_ok=True)
 
 
 def fold_ended(places: Places, find: Find) -> dict[date, list[dict[str, Any]]]:
@@ -84,7 +85,8 @@ def fold_ended(places: Places, find: Find) -> dict[date, list[dict[str, Any]]]:
     """
     living: dict[date, list[dict[str, Any]]] = {}
     for segment in sorted(folder(places).glob("*.ndjson")):
-        with segment.open("rb") as stream:
+        # its server may count it at this very moment, and remove it
+        with suppress(FileNotFoundError), segment.open("rb") as stream:
             try:
                 fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
