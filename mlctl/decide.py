@@ -30,10 +30,7 @@ ERROR_PREVIOUS: Final = "error_previous"
 """The model gave no number; scored and decided by the release that was live before."""
 FAILED: Final = (MODEL_ERROR, ERROR_PREVIOUS)
 """Reasons of rows that the model failed at."""
-_REASONS: Final = (
-    *(COLD_START, LOW_CONFIDENCE, BY_MODEL, COLD_MODEL, PREVIOUS, COLD_PREVIOUS),
-    *FAILED,
-)
+_REASONS: Final = (COLD_START, LOW_CONFIDENCE, BY_MODEL, COLD_MODEL, PREVIOUS, COLD_PREVIOUS, *FAILED)
 FORETOLD: Final = "foretold"
 """The decision about a number without a threshold: the score is all there is."""
 

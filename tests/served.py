@@ -8,10 +8,10 @@ import queue
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import polars as pl
 
@@ -89,18 +89,14 @@ def rows_of(folder: Path) -> pl.DataFrame:
     return pl.read_parquet(folder / ".mlctl/shop/features/test.parquet").select(report["columns"])
 
 
-class Load:
-    """Clients that ask one request after the other, as long as they may: on connections that they keep, or each anew."""
+class Clients:
+    """Threads that ask as long as they may."""
 
-    def __init__(self, port: int, row: dict, clients: int = 4, anew: bool = False) -> None:
-        self._anew = anew
-        self.answers: list[dict] = []
-        self.lost: list[str] = []
+    def __init__(self, asks: Sequence[Callable[[], None]]) -> None:
         self._stop = threading.Event()
-        self._port, self._body = port, json.dumps(row)
-        self._threads = [threading.Thread(target=self._run) for _ in range(clients)]
+        self._threads = [threading.Thread(target=ask) for ask in asks]
 
-    def __enter__(self) -> Load:
+    def __enter__(self) -> Self:
         for thread in self._threads:
             thread.start()
         return self
@@ -109,6 +105,17 @@ class Load:
         self._stop.set()
         for thread in self._threads:
             thread.join()
+
+
+class Load(Clients):
+    """Clients that ask one request after the other, as long as they may: on connections that they keep, or each anew."""
+
+    def __init__(self, port: int, row: dict, clients: int = 4, anew: bool = False) -> None:
+        self._anew = anew
+        self.answers: list[dict] = []
+        self.lost: list[str] = []
+        self._port, self._body = port, json.dumps(row)
+        super().__init__([self._run] * clients)
 
     def reached(self, answers: int) -> None:
         while len(self.answers) < answers and not self.lost:

@@ -7,9 +7,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from mlctl.comparing.pairs import SHOWN
-from mlctl.errors import DataError
 from mlctl.outcomes import KNOWN_AT, LABEL
 from mlctl.plan import AS_OF
+from mlctl.recommend.events import TIME, USER, events_of
 from mlctl.rollout.flag_file import CHALLENGER, CHAMPION
 from mlctl.spec import Project
 from mlctl.times import duration
@@ -53,11 +53,12 @@ def joined(
     import polars as pl
 
     key, within = project.entity.key, duration(project.rollout.within)
-    events = _events(project, tables[project.label.source])
+    item = project.items.key if project.items else ""
+    events = events_of(project, item, tables[project.label.source])
     asked = pairs.drop(LABEL, KNOWN_AT, strict=False).with_row_index("/row")
     came = (
         asked.select("/row", key, AS_OF)
-        .join(events, on=key, how="inner")
+        .join(events.rename({item: "/item", TIME: "/time"}), left_on=key, right_on=USER, how="inner")
         .filter((pl.col("/time") >= pl.col(AS_OF)) & (pl.col("/time") < pl.col(AS_OF) + within))
         .group_by("/row")
         .agg(pl.col("/item").unique().sort().alias(LABEL))
@@ -68,23 +69,3 @@ def joined(
         pl.when(over).then(pl.col(LABEL).fill_null([])).alias(LABEL),
         pl.when(over).then(pl.col(AS_OF) + within).alias(KNOWN_AT),
     ).drop("/row")
-
-
-def _events(project: Project, table: pl.DataFrame) -> pl.DataFrame:
-    """Grain: one event: the entity's key and the item as text, and the time."""
-    import polars as pl
-
-    label, item = project.label, project.items.key if project.items else ""
-    time = str(project.sources[label.source].time_column())
-    for column in (project.entity.key, item, time):
-        if column not in table.columns:
-            raise DataError.missing_column(label.source, column, table.columns, "label")
-    try:
-        rows = table if label.where is None else table.filter(pl.sql_expr(label.where))
-    except pl.exceptions.PolarsError as error:
-        raise DataError.bad_expression("label.where", str(label.where), str(error).splitlines()[0]) from error
-    return rows.select(
-        pl.col(project.entity.key).cast(pl.String),
-        pl.col(item).cast(pl.String).alias("/item"),
-        pl.col(time).cast(pl.Datetime("us", "UTC")).alias("/time"),
-    )

@@ -15,7 +15,7 @@ from mlctl.drafts.joins import Join, joins
 from mlctl.drafts.profile import FEW_VALUES, ColumnProfile, TableProfile, profile, snake
 from mlctl.drafts.questions import questions, questions_of_joins
 from mlctl.errors import ConfigError, DataError, first_line, listed
-from mlctl.sources import COLUMNS_MOST, Window
+from mlctl.sources import Window, must_not_be_too_wide
 
 if TYPE_CHECKING:
     import polars as pl
@@ -242,8 +242,7 @@ def _rows(name: str, source: Mapping[str, Any]) -> pl.DataFrame:
     try:
         options = kinds.options("sources", source)
         rows: pl.LazyFrame = kinds.load("sources", options.kind).scan(options, Window(None, _END))
-        if (width := len(rows.collect_schema())) > COLUMNS_MOST:
-            raise DataError.too_wide(name, source["path"], width, COLUMNS_MOST)
+        must_not_be_too_wide(name, source["path"], len(rows.collect_schema()))
         return rows.collect()
     except pl.exceptions.PolarsError as error:
         raise DataError.not_of_kind(name, source["kind"], source["path"], first_line(error)) from error

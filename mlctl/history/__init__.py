@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 import mlctl
 from mlctl.errors import IntegrityError
 from mlctl.files import canonical_json, read_json, sha256_of, write_json
-from mlctl.history.bucket import Block
+from mlctl.history.bucket import Block, file_of
 from mlctl.plan import AS_OF, Plan
 from mlctl.workspace import Places
 
@@ -118,7 +118,7 @@ class Shelf:
 
     def path(self, block: str, bucket: int) -> Path:
         """The file of one bucket of a block."""
-        return self.folder / f"bucket-{bucket:04d}" / f"{block}.parquet"
+        return file_of(self.folder, bucket, block)
 
     def _stretches(self, asked: Asked, prints: Mapping[str, str]) -> list[list[tuple[Block, list[str]]]]:
         """For each stretch of moments the blocks that together hold the columns, each column once."""

@@ -31,6 +31,11 @@ FIRST_US: Final = "/first"
 """Column of a population that holds the microsecond at which an entity became known."""
 
 
+def file_of(folder: Path, bucket: int, name: str) -> Path:
+    """The file of one bucket of a block, or of a stretch of rows."""
+    return folder / f"bucket-{bucket:04d}" / f"{name}.parquet"
+
+
 @dataclass(frozen=True)
 class Block:
     """Columns at moments, for all entities.
@@ -120,11 +125,11 @@ class Job:
 
     def spine(self, bucket: int) -> Path:
         """The file of one bucket's rows: key and `as_of`."""
-        return self.path(bucket).with_name(f"{self.block.stretch}.parquet")
+        return file_of(Path(self.folder), bucket, self.block.stretch)
 
     def path(self, bucket: int) -> Path:
         """The file of one bucket's columns, in the order of its rows."""
-        return Path(self.folder) / f"bucket-{bucket:04d}" / f"{self.block.id}.parquet"
+        return file_of(Path(self.folder), bucket, self.block.id)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ balanced tree that finds the piece of the curve, and the line of that piece, so 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,20 +18,21 @@ if TYPE_CHECKING:
 
 OPS: Final = frozenset(
     {
-        *(
-            "Cast",
-            "Clip",
-            "Log",
-            "Sub",
-            "Mul",
-            "Add",
-            "Sigmoid",
-            "Unsqueeze",
-            "TreeEnsembleRegressor",
-            "Split",
-            "Squeeze",
-        ),
-        *("ReduceSum", "Equal", "Where", "Div"),
+        "Cast",
+        "Clip",
+        "Log",
+        "Sub",
+        "Mul",
+        "Add",
+        "Sigmoid",
+        "Unsqueeze",
+        "TreeEnsembleRegressor",
+        "Split",
+        "Squeeze",
+        "ReduceSum",
+        "Equal",
+        "Where",
+        "Div",
     }
 )
 """The ONNX operators that a calibration adds."""
@@ -194,7 +195,7 @@ def _isotonic(scores: np.ndarray[Any, Any], labels: np.ndarray[Any, Any]) -> Cal
         "low": np.array(0.0),
         "high": np.array(1.0),
     }
-    nodes = [node("Unsqueeze", [RAW, "axis"], "column"), _tree(curve)]
+    nodes = [node("Unsqueeze", [RAW, "axis"], "column"), trees([curve], "calibration_column")]
     nodes.append(
         helper.make_node(
             "Cast", ["calibration_pieces"], ["calibration_found"], "calibration_found", to=TensorProto.DOUBLE
@@ -243,36 +244,39 @@ def node(operator: str, inputs: list[str], output: str) -> onnx.NodeProto:
     return helper.make_node(operator, named, [f"calibration_{output}"], f"calibration_{output}")
 
 
-def _tree(curve: Curve) -> onnx.NodeProto:
-    """The piece of the curve that a score lies on: one tree, whose leaves are the curve's pieces."""
+def trees(curves: Sequence[Curve], scores: str) -> onnx.NodeProto:
+    """A tree a curve, whose leaves are its pieces: from (rows, curves) to (rows, 3 * curves).
+
+    All starts come first, then all values, then all slopes.
+    """
     from onnx import helper
 
-    pieces, thresholds = curve.pieces, curve.thresholds
-    nodes = list(halved(0, len(pieces), [0]))
-    leaves = [node for node in nodes if node["leaf"]]
+    grown = [list(_halved(0, len(curve.pieces), [0])) for curve in curves]
+    nodes = [(code, one) for code, tree in enumerate(grown) for one in tree]
+    leaves = [(code, one, part) for code, one in nodes if one["leaf"] for part in range(3)]
     return helper.make_node(
         "TreeEnsembleRegressor",
-        ["calibration_column"],
+        [scores],
         ["calibration_pieces"],
         "calibration_pieces",
         domain="ai.onnx.ml",
-        n_targets=3,
-        nodes_treeids=[0] * len(nodes),
-        nodes_nodeids=[node["id"] for node in nodes],
-        nodes_featureids=[0] * len(nodes),
-        nodes_modes=["LEAF" if node["leaf"] else "BRANCH_LT" for node in nodes],
-        nodes_values=[0.0 if node["leaf"] else float(thresholds[node["at"] - 1]) for node in nodes],
-        nodes_truenodeids=[node["below"] for node in nodes],
-        nodes_falsenodeids=[node["above"] for node in nodes],
+        n_targets=3 * len(curves),
+        nodes_treeids=[code for code, _ in nodes],
+        nodes_nodeids=[one["id"] for _, one in nodes],
+        nodes_featureids=[code for code, _ in nodes],
+        nodes_modes=["LEAF" if one["leaf"] else "BRANCH_LT" for _, one in nodes],
+        nodes_values=[0.0 if one["leaf"] else float(curves[code].thresholds[one["at"] - 1]) for code, one in nodes],
+        nodes_truenodeids=[one["below"] for _, one in nodes],
+        nodes_falsenodeids=[one["above"] for _, one in nodes],
         nodes_missing_value_tracks_true=[0] * len(nodes),
-        target_treeids=[0] * 3 * len(leaves),
-        target_nodeids=[leaf["id"] for leaf in leaves for _ in range(3)],
-        target_ids=[0, 1, 2] * len(leaves),
-        target_weights=[float(part) for leaf in leaves for part in pieces[leaf["at"]]],
+        target_treeids=[code for code, _, _ in leaves],
+        target_nodeids=[one["id"] for _, one, _ in leaves],
+        target_ids=[part * len(curves) + code for code, _, part in leaves],
+        target_weights=[float(curves[code].pieces[one["at"], part]) for code, one, part in leaves],
     )
 
 
-def halved(low: int, high: int, used: list[int]) -> Iterator[dict[str, Any]]:
+def _halved(low: int, high: int, used: list[int]) -> Iterator[dict[str, Any]]:
     """The nodes of a balanced tree over the pieces `low` to `high`, root first; `used` counts the ids given."""
     own = used[0]
     used[0] += 1
@@ -281,9 +285,9 @@ def halved(low: int, high: int, used: list[int]) -> Iterator[dict[str, Any]]:
         return
     middle = (low + high) // 2
     below = used[0]
-    lower = list(halved(low, middle, used))
+    lower = list(_halved(low, middle, used))
     above = used[0]
-    upper = list(halved(middle, high, used))
+    upper = list(_halved(middle, high, used))
     yield {"id": own, "leaf": False, "at": middle, "below": below, "above": above}
     yield from lower
     yield from upper

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from mlctl.judging.calibration import EDGE, RAW, Calibration, Curve, halved, isotonic_curve, log_odds, node
+from mlctl.judging.calibration import EDGE, RAW, Calibration, Curve, isotonic_curve, log_odds, node, trees
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -91,7 +91,7 @@ def _isotonic(curves: list[Curve]) -> Calibration:
     parts = [f"calibration_{name}" for name in ("start", "value", "slope")]
     found, sizes = "calibration_found", "calibration_sizes"
     steps = [
-        _trees(curves),
+        trees(curves, RAW),
         helper.make_node("Cast", ["calibration_pieces"], [found], found, to=TensorProto.DOUBLE),
         helper.make_node("Split", [found, sizes], parts, "calibration_parts", axis=1),
         node("Sub", ["wide", "start"], "along"),
@@ -130,32 +130,3 @@ def _shared(
     ]
     numbers = {"zero": np.array(0.0), "one": np.array(1.0), "even": np.array(1 / classes)}
     return Calibration(apply, tuple(nodes), {**constants, **numbers, "axis": np.array([1], dtype=np.int64)})
-
-
-def _trees(curves: list[Curve]) -> onnx.NodeProto:
-    """A tree a class, from its score to the piece of its curve: (rows, 3 * classes), all starts, values, slopes."""
-    from onnx import helper
-
-    trees = [list(halved(0, len(curve.pieces), [0])) for curve in curves]
-    nodes = [(code, one) for code, tree in enumerate(trees) for one in tree]
-    leaves = [(code, one, part) for code, one in nodes if one["leaf"] for part in range(3)]
-    return helper.make_node(
-        "TreeEnsembleRegressor",
-        [RAW],
-        ["calibration_pieces"],
-        "calibration_pieces",
-        domain="ai.onnx.ml",
-        n_targets=3 * len(curves),
-        nodes_treeids=[code for code, _ in nodes],
-        nodes_nodeids=[one["id"] for _, one in nodes],
-        nodes_featureids=[code for code, _ in nodes],
-        nodes_modes=["LEAF" if one["leaf"] else "BRANCH_LT" for _, one in nodes],
-        nodes_values=[0.0 if one["leaf"] else float(curves[code].thresholds[one["at"] - 1]) for code, one in nodes],
-        nodes_truenodeids=[one["below"] for _, one in nodes],
-        nodes_falsenodeids=[one["above"] for _, one in nodes],
-        nodes_missing_value_tracks_true=[0] * len(nodes),
-        target_treeids=[code for code, _, _ in leaves],
-        target_nodeids=[one["id"] for _, one, _ in leaves],
-        target_ids=[part * len(curves) + code for code, _, part in leaves],
-        target_weights=[float(curves[code].pieces[one["at"], part]) for code, one, part in leaves],
-    )

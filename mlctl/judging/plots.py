@@ -80,14 +80,15 @@ def plots_of_lists(
     ends = np.flatnonzero(np.diff(np.append(np.sort(-had), 1)))
     landed: Array = np.asarray(hits.any(axis=1))[np.argsort(-had, kind="stable")]
     rate = np.cumsum(landed)[ends] / (ends + 1)
-    none = plots("binary", np.zeros(0), np.zeros(0), importance)
+    files = plots("binary", np.zeros(0), np.zeros(0), importance)
     drawn = {
         "pr.csv": {"recall": recall, "precision": (found / lengths).mean(axis=0)},
         "lift.csv": {"share_of_rows": share, "gain": recall, "lift": recall / share},
         "coverage.csv": {"coverage": (ends + 1) / len(had), "accuracy": rate, "confidence": -np.sort(-had)[ends]},
     }
-    return {**none, **{name: _csv({column: list(map(float, values)) for column, values in points.items()})
-                       for name, points in drawn.items()}}  # fmt: skip
+    for name, points in drawn.items():
+        files[name] = _csv({column: list(map(float, values)) for column, values in points.items()})
+    return files
 
 
 def _pairs(truth: Array, score: Array) -> tuple[Array, Array]:

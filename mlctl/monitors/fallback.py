@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from pydantic import Field
 
+from mlctl.decide import FAILED
 from mlctl.findings import Finding
 from mlctl.monitors import Measured, Window
 from mlctl.monitors._daily import SigmaOptions, false_share, unjudged_rows
@@ -20,10 +21,7 @@ if TYPE_CHECKING:
     from mlctl.sketches import Baseline, Sketch
 
 _REASON: Final = "@reason"
-_FAULTS: Final = (
-    *("model_error", "error_previous", "timeout", "timeout_previous"),
-    *("unknown_entity", "stale_feature"),
-)
+_FAULTS: Final = (*FAILED, "timeout", "timeout_previous", "unknown_entity", "stale_feature")
 
 
 class Options(SigmaOptions):

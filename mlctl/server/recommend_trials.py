@@ -21,7 +21,7 @@ from mlctl.recommend.answering import Answer, Recommender
 from mlctl.rollout.flag_file import CHALLENGER, CHAMPION
 from mlctl.server.measures import Measures
 from mlctl.server.prediction_log import PredictionLog
-from mlctl.server.variants import Trial
+from mlctl.server.variants import Trial, ended
 
 _MOST_WAITING: Final = 500
 
@@ -166,12 +166,9 @@ class ListTrials:
 
     def _judged(self, trial: Trial) -> None:
         """Sends a challenger away that went wrong: at once for whoever asks next, then in the rollout file."""
-        if not trial.detector.tripped or self.trial is None or self.trial.detector is not trial.detector:
-            return
-        self.trial = None
-        self._measures.rolled_back()
-        self._tell(f"challenger {trial.challenger.release.id} answers nobody any more: {trial.detector.tripped}")
-        self.end(trial)
+        if ended(self, trial, self._tell):
+            self._measures.rolled_back()
+            self.end(trial)
 
 
 def far(champion: Answer, challenger: Answer) -> bool:

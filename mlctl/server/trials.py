@@ -15,7 +15,7 @@ from mlctl.server.answers import Answerer
 from mlctl.server.beside import Answered, Beside, Pairs
 from mlctl.server.measures import Measures
 from mlctl.server.prediction_log import PredictionLog
-from mlctl.server.variants import Trial, Variants
+from mlctl.server.variants import Trial, Variants, ended
 
 if TYPE_CHECKING:
     from mlctl.server.batching import Answer, Row
@@ -105,12 +105,8 @@ class Trials:
 
     def _judged(self, trial: Trial) -> None:
         """Sends a challenger away that went wrong: at once for whoever asks next, then in the rollout file."""
-        if not trial.detector.tripped or self._variants.trial is None:
-            return
-        if self._variants.trial.detector is trial.detector:
-            self._variants.trial = None
+        if ended(self._variants, trial, self._tell):
             self._measures.rolled_back()
-            self._tell(f"challenger {trial.challenger.release.id} answers nobody any more: {trial.detector.tripped}")
             self.end(trial)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from mlctl.rollout import Traffic, buckets
 from mlctl.rollout.detector import Detector
@@ -44,6 +44,22 @@ class Trial:
     def variant(self, key: str) -> str:
         """Who answers an entity: champion or challenger."""
         return self.falls(key) if self.falls else buckets.variant(self.project, self.traffic, key)
+
+
+class Holder(Protocol):
+    """Where a trial is at work."""
+
+    trial: Trial | None
+
+
+def ended(holder: Holder, trial: Trial, tell: Callable[[str], None]) -> bool:
+    """Ends a trial whose challenger went wrong, at once for whoever asks next; whether it was at work until now."""
+    here = holder.trial
+    if not trial.detector.tripped or here is None or here.detector is not trial.detector:
+        return False
+    holder.trial = None
+    tell(f"challenger {trial.challenger.release.id} answers nobody any more: {trial.detector.tripped}")
+    return True
 
 
 class Variants:

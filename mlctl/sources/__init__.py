@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from pydantic import Field
 
+from mlctl.errors import DataError
 from mlctl.kinds import Record
 from mlctl.times import Duration
 
@@ -20,6 +21,16 @@ if TYPE_CHECKING:
 
 COLUMNS_MOST: Final = 5_000
 """A table of more columns is refused before its values are looked at."""
+
+
+def must_not_be_too_wide(source: str, where: str, width: int) -> None:
+    """Refuses a table by how many columns it has.
+
+    Raises:
+        DataError: There are more than `COLUMNS_MOST`.
+    """
+    if width > COLUMNS_MOST:
+        raise DataError.too_wide(source, where, width, COLUMNS_MOST)
 
 
 class Window(NamedTuple):

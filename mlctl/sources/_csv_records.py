@@ -17,7 +17,7 @@ from itertools import islice, pairwise
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from mlctl.errors import DataError, listed
-from mlctl.sources import COLUMNS_MOST
+from mlctl.sources import must_not_be_too_wide
 from mlctl.sources._csv_doubts import doubt_of, mixed_ends
 from mlctl.sources._csv_shape import Shape, shape_of
 from mlctl.sources._files import Piece
@@ -69,7 +69,7 @@ def read_records(options: CsvOptions, file: Piece) -> Records:
     data = body.encode()
     shape = shape_of(data, options.delimiter, options.quote)
     if shape is not None:
-        _not_too_wide(options, file, shape.width)
+        must_not_be_too_wide(options.name, file.name, shape.width)
     records = _plainly(options, file, data, shape) if shape is not None else None
     if records is None:
         records = _strictly(options, file, body)
@@ -136,7 +136,7 @@ def _strictly(options: CsvOptions, file: Piece, body: str) -> Records:
 
     records = _each(options, file, body)
     first = next(((line, record) for line, record in records if record), (0, []))
-    _not_too_wide(options, file, len(first[1]))
+    must_not_be_too_wide(options.name, file.name, len(first[1]))
     header = _header(options, file, first[1])
     lines: array[int] = array("q")
 
@@ -161,11 +161,6 @@ def _strictly(options: CsvOptions, file: Piece, body: str) -> Records:
     if texts.height != len(lines):
         raise DataError.miscounted(options.name, str(file), len(lines), texts.height)
     return Records(file, texts, lines, _written(options, first[1]))
-
-
-def _not_too_wide(options: CsvOptions, file: Piece, width: int) -> None:
-    if width > COLUMNS_MOST:
-        raise DataError.too_wide(options.name, file.name, width, COLUMNS_MOST)
 
 
 def _each(options: CsvOptions, file: Piece, body: str) -> Iterator[tuple[int, list[str]]]:

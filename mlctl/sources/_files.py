@@ -17,7 +17,7 @@ from urllib.parse import unquote
 from pydantic import Field, field_validator
 
 from mlctl.errors import DataError, ExternalError, IntegrityError, first_line, listed
-from mlctl.sources import COLUMNS_MOST, SourceOptions
+from mlctl.sources import SourceOptions, must_not_be_too_wide
 from mlctl.spec import holds_password
 
 if TYPE_CHECKING:
@@ -266,8 +266,7 @@ def same_columns(
     import polars as pl
 
     names = list(dict.fromkeys(name for part in parts for name in part.columns))
-    if len(names) > COLUMNS_MOST:
-        raise DataError.too_wide(source, files[0].name, len(names), COLUMNS_MOST)
+    must_not_be_too_wide(source, files[0].name, len(names))
     for file, part in zip(files, parts, strict=True):
         differing = sorted(set(part.columns) ^ set(parts[0].columns))
         if differing and not absent_is_missing:

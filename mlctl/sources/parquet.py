@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from mlctl.errors import DataError, first_line
-from mlctl.sources import COLUMNS_MOST, Earlier, Taken, Window
+from mlctl.sources import Earlier, Taken, Window, must_not_be_too_wide
 from mlctl.sources._files import FileOptions, Piece, counted, fetching, same_columns, unchanged
 from mlctl.sources._times import in_window
 from mlctl.sources._widening import stacked
@@ -71,9 +71,7 @@ def _local(options: Options, file: Piece) -> tuple[pl.DataFrame, int]:
     import pyarrow.parquet as pq
 
     try:
-        width = len(pl.read_parquet_schema(str(file)))
-        if width > COLUMNS_MOST:
-            raise DataError.too_wide(options.name, str(file), width, COLUMNS_MOST)
+        must_not_be_too_wide(options.name, str(file), len(pl.read_parquet_schema(str(file))))
         # a folder called `day=1` on the way to the file would otherwise become a column
         table = pl.read_parquet(str(file), glob=False, hive_partitioning=False)
         return table, pq.read_metadata(file.local).num_rows

@@ -20,7 +20,7 @@ from mlctl.config import section_digest
 from mlctl.errors import DataError, ExternalError, IntegrityError, first_line
 from mlctl.files import lock, sha256_of_file, write_json, write_text, write_with
 from mlctl.snapshot import Snapshot
-from mlctl.sources import COLUMNS_MOST, Earlier, Window
+from mlctl.sources import Earlier, Window, must_not_be_too_wide
 from mlctl.spec import Project
 from mlctl.stages import Report
 from mlctl.times import moment, moment_text
@@ -120,8 +120,7 @@ def _read(name: str, options: Any, as_of: datetime, earlier: Earlier | None) -> 
             lazy, told = kind.take(options, window, earlier)
         else:
             lazy = kind.scan(options, window)
-        if (width := len(lazy.collect_schema())) > COLUMNS_MOST:
-            raise DataError.too_wide(name, str(getattr(options, "path", f"sources.{name}")), width, COLUMNS_MOST)
+        must_not_be_too_wide(name, str(getattr(options, "path", f"sources.{name}")), len(lazy.collect_schema()))
         table: pl.DataFrame = lazy.collect()
     except pl.exceptions.PolarsError as error:
         raise DataError.not_of_kind(name, options.kind, str(getattr(options, "path", "")), first_line(error)) from error

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import http.client
 import json
-import threading
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,29 +28,19 @@ UNSEEN_EVERY = 5
 PATIENCE_S = 60
 
 
-class Traffic:
+class Traffic(served.Clients):
     """Clients that ask about other customers again and again, and keep when they were answered, by whom and how."""
 
     def __init__(self, port: int, rows: list[dict[str, Any]], unseen: bool) -> None:
         self.answers: list[tuple[float, str, str]] = []
-        self._port, self._stop = port, threading.Event()
+        self._port = port
         self._bodies = [
             json.dumps(
                 row | {"customer_id": f"c{place}"} | ({"plan": "new"} if unseen and not place % UNSEEN_EVERY else {})
             )
             for place, row in enumerate(rows)
         ]
-        self._threads = [threading.Thread(target=self._ask, args=(first,)) for first in range(CLIENTS)]
-
-    def __enter__(self) -> Traffic:
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        for thread in self._threads:
-            thread.join()
+        super().__init__([partial(self._ask, first) for first in range(CLIENTS)])
 
     def _ask(self, place: int) -> None:
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=30)

@@ -16,11 +16,12 @@ from mlctl.files import read_json, sha256_of_file, write_with
 from mlctl.recommend.answering import CONTENT
 from mlctl.recommend.blends import Blend, alone
 from mlctl.recommend.encoders import Encoder
+from mlctl.recommend.events import USER
 from mlctl.recommend.forms import Form
 from mlctl.recommenders import Fitted, Interactions, Learning
 from mlctl.spec import Project
 from mlctl.stages.recommending._cases import REHEARSES, Cases
-from mlctl.stages.recommending._interactions import ITEM, TEXT, USER, arrays, section_of
+from mlctl.stages.recommending._interactions import ITEM, TEXT, arrays, section_of
 from mlctl.stages.recommending._judging import lists_of, names_of, shown
 from mlctl.workspace import Places
 

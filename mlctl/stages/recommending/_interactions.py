@@ -10,15 +10,14 @@ from mlctl.errors import DataError
 from mlctl.findings import Finding
 from mlctl.recommend.answering import SHA
 from mlctl.recommend.catalogue import content_sha256, texts_of
+from mlctl.recommend.events import TIME, USER, events_of
 from mlctl.recommenders import Interactions
 from mlctl.spec import Items, Project
 
 if TYPE_CHECKING:
     import polars as pl
 
-USER: Final = "user"
 ITEM: Final = "item"
-TIME: Final = "time"
 TEXT: Final = "text"
 EARLIEST: Final = datetime(1971, 1, 1, tzinfo=UTC)
 """Events before it come from a clock that was not set."""
@@ -75,15 +74,7 @@ def interactions(
     import polars as pl
 
     section, label = section_of(project), project.label
-    time = project.sources[label.source].time_column()
-    for column in (project.entity.key, section.key, time):
-        if column not in events.columns:
-            raise DataError.missing_column(label.source, str(column), events.columns, "label")
-    rows = _where(events, label.where).select(
-        pl.col(project.entity.key).cast(pl.String).alias(USER),
-        pl.col(section.key).cast(pl.String).alias(section.key),
-        pl.col(str(time)).dt.cast_time_unit("us").alias(TIME),
-    )
+    rows = events_of(project, section.key, events)
     left_out: list[Finding] = []
 
     def kept(rows: pl.DataFrame, wanted: pl.Expr, rule: str, limit: str) -> pl.DataFrame:
@@ -110,17 +101,6 @@ def interactions(
     places = items.select(section.key).with_row_index(ITEM).with_columns(pl.col(ITEM).cast(pl.Int32))
     placed = rows.join(places, on=section.key, how="inner", maintain_order="left")
     return placed.select(USER, ITEM, TIME).sort(USER, TIME, ITEM), left_out
-
-
-def _where(events: pl.DataFrame, condition: str | None) -> pl.DataFrame:
-    import polars as pl
-
-    if condition is None:
-        return events
-    try:
-        return events.filter(pl.sql_expr(condition))
-    except pl.exceptions.PolarsError as error:
-        raise DataError.bad_expression("label.where", condition, str(error).splitlines()[0]) from error
 
 
 def _bots(rows: pl.DataFrame) -> pl.Series:
