@@ -116,9 +116,12 @@ def _by_mean(sketch: Sketch, baseline: Baseline, column: str) -> float:
 
 
 def _pooled(sketch: Sketch, whole: Sketch, rows: float) -> tuple[float, int]:
-    """Pearson's chi-square of both histograms, and over how many bins: sparse ones count together."""
+    """Pearson's chi-square of both histograms, and over how many bins: sparse ones count together.
+
+    Which ones do must not hang on the day itself: bins that few rows left empty by chance would stand together.
+    """
     statistic, bins, ours, theirs = 0.0, 0, 0.0, 0.0
-    for a, b in sorted(zip(sketch.shares(), whole.shares(), strict=True), key=lambda pair: pair[0] + pair[1]):
+    for a, b in sorted(zip(sketch.shares(), whole.shares(), strict=True), key=lambda pair: pair[1]):
         ours, theirs = ours + a, theirs + b
         if (ours + theirs) / 2 * rows >= _FEWEST_IN_BIN:
             statistic += (ours - theirs) ** 2 / ((ours + theirs) / 2) * rows

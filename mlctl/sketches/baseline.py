@@ -8,8 +8,8 @@ scatters, but not how the world moves from day to day. Which of both it is stand
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
@@ -22,7 +22,8 @@ from mlctl.sketches.norms import Norm, norms
 from mlctl.sketches.screen import Screen
 from mlctl.sketches.shapes import Shape, shape_of
 from mlctl.sketches.sheet import DECISION, OUTPUTS, Sheet, columns_of, sheet_of
-from mlctl.sketches.statistics import Scale, distances, statistics
+from mlctl.sketches.sketch import Sketch
+from mlctl.sketches.statistics import DEVIATION, Scale, deviation_error, distances, statistics
 
 if TYPE_CHECKING:
     import polars as pl
@@ -80,7 +81,20 @@ class Baseline:
     @cached_property
     def norms(self) -> Mapping[str, Mapping[str, Norm]]:
         """By column and statistic, what it is like on a usual day."""
-        return norms(self.days, self.observed)
+        found = norms(self.days, self.observed)
+        for column, sketch, shape in self._sketches():
+            if (norm := found.get(column, {}).get(DEVIATION)) is not None:
+                # days of the same entities hardly differ, and a part of them does
+                found[column][DEVIATION] = replace(norm, slack=deviation_error(sketch, shape))
+        return found
+
+    def _sketches(self) -> Iterator[tuple[str, Sketch, Shape]]:
+        """What training saw of each column; the outputs of a cohort go by its name in front."""
+        for name, shape in self.shapes.items():
+            yield name, self.whole.columns[name], shape
+        for cohort, outputs in self.whole.cohorts.items():
+            for name, sketch in outputs.items():
+                yield f"{cohort}{name}", sketch, self.shapes[name]
 
     @cached_property
     def screen(self) -> Screen:

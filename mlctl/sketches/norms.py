@@ -73,7 +73,8 @@ class Norm:
         from scipy.special import chdtri
 
         dof = self.days - (_WEEK if self.weekdays else 1)
-        if dof < 1 or not self.slack:
+        # the slack of a deviation is an estimate
+        if dof < 1 or not self.slack or self.what == DEVIATION:
             return False
         return dof * self.spread**2 * self.rows <= self.slack**2 * float(chdtri(dof, _BEYOND_CHANCE))
 
@@ -88,7 +89,9 @@ class Norm:
         else:
             # real days also differ by what no number of rows evens out
             spread *= math.sqrt(max(ratio, 1.0) if self.observed else ratio)
-        least = self.slack / math.sqrt(max(rows, 1))
+        # days of all the same entities show no error of sampling, a part of them does (Cochran, Sampling, 1977, 2.6)
+        part = 1 / max(rows, 1) - (1 / self.rows if self.what == DEVIATION else 0.0)
+        least = self.slack * math.sqrt(max(part, 0.0))
         if least > spread or self.by_chance:
             spread, dof = max(spread, least), _SURE
         return middle, spread * math.sqrt(1 + 1 / max(self.days, 1)), dof

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from mlctl import kinds
+from mlctl import kinds, sketches
 from mlctl.monitors import Window
 from mlctl.sketches import Baseline
 from tests import drift
@@ -117,3 +117,17 @@ def test_the_order_of_rows_and_the_number_of_pieces_change_nothing(kind: str, kn
     table = drift.cents(a_day(2), np.random.default_rng(1))
 
     assert drift.observed(kind, known, NEXT_DAY, table) == drift.observed(kind, known, NEXT_DAY, table.reverse())
+
+
+@pytest.mark.parametrize("count", [56, 300])
+def test_a_part_of_entities_who_are_the_same_every_day_is_no_drift(count: int) -> None:
+    """As a challenger's share: days of all entities hardly differ, and say nothing of how a part scatters."""
+    draw = np.random.default_rng([count, 9])
+    everybody = drift.rows(draw, 600)
+    days = {drift.FIRST + timedelta(days=number): everybody for number in range(28)}
+    same = sketches.learn(pl.concat(days.values()), days, sketches.Learnt({}, (), {}, {}))
+    for _ in range(10):
+        window = drift.window(same, NEXT_DAY, everybody[draw.permutation(600)[:count]])
+        for kind in [*OF_INPUTS, "prediction", "fallback"]:
+            module = kinds.load("monitors", kind)
+            assert drift.alarms(module.observe(module.Options(), window, same)) == [], kind
