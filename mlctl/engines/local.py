@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from pydantic import Field
 
@@ -20,6 +20,11 @@ from mlctl.history.tiles import make
 
 if TYPE_CHECKING:
     import polars as pl
+
+
+# of malloc.h: from how many bytes on memory is the system's again when it is freed
+_MMAP_THRESHOLD: Final = (-3, 1 << 25)
+_TRIM_THRESHOLD: Final = (-1, 1 << 30)
 
 
 class Options(EngineOptions):
@@ -43,6 +48,7 @@ def run(options: Options, job: Job, pending: Sequence[int]) -> Iterator[Receipt]
     """
     from concurrent.futures import ThreadPoolExecutor, as_completed
 
+    _keep_memory()
     plan = job.plan()
     tiles = make(plan, job.scans(), Path(job.tiles), job.buckets, job.dataset)[0]
 
@@ -59,6 +65,19 @@ def run(options: Options, job: Job, pending: Sequence[int]) -> Iterator[Receipt]
         finally:
             for future in waiting:
                 future.cancel()
+
+
+def _keep_memory() -> None:
+    """Lets freed memory stay with the process, where the C library can: each bucket fills as many arrays as the last.
+
+    To get pages from the system anew takes longer than to compute what they hold.
+    """
+    import ctypes
+
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(*_MMAP_THRESHOLD)
+        mallopt(*_TRIM_THRESHOLD)
 
 
 def each(

@@ -192,7 +192,7 @@ class Aggregate(Protocol):
         ...
 
     def finalize(self, options: Any, state: Mapping[str, Array], seen: Seen) -> Array | pl.Series:
-        """[n_rows] the values, NaN or null where there is none, from the merged states."""
+        """[n_rows] the values, NaN or null where there is none, from the merged states, which stay as they are."""
         ...
 
 
@@ -210,15 +210,22 @@ def millionths(values: Array) -> Array:
 
     scaled = values * FIXED_POINT
     np.rint(scaled, out=scaled)
-    missing = np.isnan(scaled)
-    if missing.any():
-        scaled[missing] = 0.0
-    largest = float(np.maximum(scaled.max(initial=0.0), -scaled.min(initial=0.0)))
+    largest = _largest(scaled)
+    if np.isnan(largest):
+        scaled[np.isnan(scaled)] = 0.0
+        largest = _largest(scaled)
     if not np.isfinite(largest):
         raise OverflowError("it holds an infinity")
     if largest * len(scaled) >= _EXACT_MOST and float(np.abs(scaled).sum()) >= _EXACT_MOST:
         raise OverflowError(f"values up to {largest / FIXED_POINT:g} do not add up exactly; limit it by a check")
     return np.asarray(scaled.astype(np.int64))
+
+
+def _largest(values: Array) -> float:
+    """Without regard to sign; NaN where one is."""
+    import numpy as np
+
+    return float(np.maximum(values.max(initial=0.0), -values.min(initial=0.0)))
 
 
 def fulfils(table: pl.DataFrame, condition: str, key: str) -> pl.Series:

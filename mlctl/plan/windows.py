@@ -111,13 +111,14 @@ class Windows:
         self._begin = spine.begin(events.entity)
         self._first = spine.first_after(events.entity, self._begin, start)
         self._ends: dict[int | None, Array] = {}
-        self._sums: dict[tuple[int, Any], tuple[Array | None, Array]] = {}
+        self._entered: dict[int, tuple[Array | None, Array]] = {}
+        self._sums: dict[tuple[int, int | None], tuple[Array | None, Array]] = {}
 
     def only(self, chosen: Array) -> Windows:
         """The same for the events of a mask."""
         part = Windows.__new__(Windows)
         part.spine, part.events = self.spine, self.events.only(chosen)
-        part._begin, part._first, part._sums = self._begin[chosen], self._first[chosen], {}
+        part._begin, part._first, part._entered, part._sums = self._begin[chosen], self._first[chosen], {}, {}
         part._ends = {window: end[chosen] for window, end in self._ends.items()}
         return part
 
@@ -144,24 +145,35 @@ class Windows:
         return self._ends[window_us]
 
     def _added(self, values: Array | None, window_us: int | None) -> Array:
-        """Running sums may wrap around 64 bits and their difference is exact all the same, if it fits itself."""
-        return self._running(values, None) - self._running(values, (window_us,))
-
-    def _running(self, values: Array | None, window: tuple[int | None] | None) -> Array:
+        """Several features may ask for the same sums. They may wrap around 64 bits on the way, and end exact."""
         import numpy as np
 
-        key = (id(values), window)
+        # the values are kept beside, since their identity is the key
+        key = (id(values), window_us)
         if key not in self._sums:
-            rows = self.spine.rows
-            where = self._first if window is None else self._end(window[0])
+            rows, end = self.spine.rows, self._end(window_us)
+            steps = self._entering(values).copy()
             if values is None:
-                steps = np.bincount(where, minlength=rows + 1)
+                steps -= np.bincount(end, minlength=rows + 1)
             else:
-                steps = np.zeros(rows + 1, dtype=np.int64)
-                np.add.at(steps, where, values)
-            # the values are kept beside, since their identity is the key
-            self._sums[key] = (values, np.cumsum(steps[:rows], out=steps[:rows]))
+                np.subtract.at(steps, end, values)
+            total = np.cumsum(steps[:rows], out=steps[:rows])
+            total.flags.writeable = False
+            self._sums[key] = (values, total)
         return self._sums[key][1]
+
+    def _entering(self, values: Array | None) -> Array:
+        """[n_rows + 1] what each row sees that the row before did not."""
+        import numpy as np
+
+        if id(values) not in self._entered:
+            if values is None:
+                steps = np.bincount(self._first, minlength=self.spine.rows + 1)
+            else:
+                steps = np.zeros(self.spine.rows + 1, dtype=np.int64)
+                np.add.at(steps, self._first, values)
+            self._entered[id(values)] = (values, steps)
+        return self._entered[id(values)][1]
 
     def _spread(self, values: Array, window_us: int | None, how: str, empty: float) -> Array:
         """Puts each value on its interval as two blocks of 2**level rows, then hands the blocks down level by level."""
