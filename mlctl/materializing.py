@@ -77,7 +77,7 @@ def materialize(places: Places, as_of: datetime | None, full: bool, tell: Tell) 
     with lock(places.lock, f"projects/{places.name}"):
         folder, again = releases.to_serve(places), f"mlctl run projects/{places.name}"
         release = open_release(folder, again)
-        must_be_of(places.name, release.manifest, folder, again)
+        must_be_of(places.name, release.manifest, folder)
         end, tables = checked_tables(places, release.project)
         moment = as_of or end
         if moment > end:

@@ -71,7 +71,7 @@ def parity(places: Places, tell: Tell) -> Parity:
         IntegrityError: Release, store or tables are missing or damaged.
     """
     tell("parity", "")
-    answerer = Answerer.open(releases.to_serve(places), f"mlctl run projects/{places.name}")
+    answerer = Answerer.open(releases.to_serve(places), places.name, f"mlctl run projects/{places.name}")
     inputs = Inputs(answerer.schema, answerer.release.project.entity.key, 1)
     computed = _Computed(places, answerer, inputs)
     skipped: Counter[str] = Counter()
@@ -115,7 +115,7 @@ def of_golden_rows(places: Places) -> str:
         IntegrityError: The release is damaged, or an answer differs in a bit.
     """
     again = f"mlctl run projects/{places.name}"
-    answerer = Answerer.open(places.release, again)
+    answerer = Answerer.open(places.release, places.name, again)
     inputs = Inputs(answerer.schema, answerer.release.project.entity.key, 1)
     table = inputs.table(list(answerer.examples))
     for row, together in zip(answerer.examples, answerer.release.decide(table).to_dicts(), strict=True):

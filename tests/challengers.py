@@ -19,7 +19,14 @@ _WIDE = 1000
 
 
 def made(
-    source: Path, target: Path, *, card: str = "", shifted: bool = False, strict: bool = False, slow: bool = False
+    source: Path,
+    target: Path,
+    *,
+    card: str = "",
+    project: str = "shop",
+    shifted: bool = False,
+    strict: bool = False,
+    slow: bool = False,
 ) -> str:
     """Seals a release that is like the one in `source`, and gives its id.
 
@@ -27,6 +34,7 @@ def made(
         source: The release's folder.
         target: Where it goes.
         card: Words more in its card: the same model by another id.
+        project: Whose it is.
         shifted: Its scores are all near 1.
         strict: It fails on a category that training has not seen.
         slow: It gives the same scores, after some milliseconds of multiplying by nothing for every row.
@@ -50,7 +58,7 @@ def made(
         contents["model.onnx"] = _slowed(contents["model.onnx"])
     manifest = json.loads((source / "manifest.json").read_text())
     about = {name: value for name, value in manifest.items() if name not in ("format", "id", "files", "seal")}
-    return seal(target, contents, about)
+    return seal(target, contents, {**about, "project": project})
 
 
 def _shifted(model: bytes) -> bytes:

@@ -83,12 +83,16 @@ def read_manifest(folder: Path, next_step: str, belongs: Callable[[str], bool]) 
     return manifest
 
 
-def must_be_of(project: str, manifest: Mapping[str, Any], folder: Path, next_step: str) -> None:
+def must_be_of(project: str, manifest: Mapping[str, Any], folder: Path) -> None:
     """Refuses a release that was made by another project, whose features and answers would pass for this one's.
+
+    A copy keeps its id and its pointer, so that DVC would bring the same one back: the next step names one's own.
 
     Raises:
         IntegrityError: It is another project's.
     """
-    if manifest["project"] != project:
-        wanted, found = f"a release of projects/{project}", f"a release of projects/{manifest['project']}"
+    made_by = manifest.get("project")
+    if made_by != project:
+        wanted, found = f"a release of projects/{project}", f"a release of projects/{made_by}"
+        next_step = f"mlctl releases {project} lists its own; mlctl run projects/{project} seals one"
         raise IntegrityError.another_lineage(str(folder), wanted, found, next_step)

@@ -150,9 +150,8 @@ def champion_of(who: Sharers, places: Places) -> Release:
 
 
 def _opened(folder: Path, places: Places) -> Release:
-    again = _again(places, folder)
-    release = open_release(folder, again)
-    must_be_of(places.name, release.manifest, folder, again)
+    release = open_release(folder, _again(places, folder))
+    must_be_of(places.name, release.manifest, folder)
     return release
 
 

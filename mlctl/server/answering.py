@@ -86,9 +86,9 @@ class Answering:
         """A challenger, and why it cannot be tried; empty when it can.
 
         Raises:
-            IntegrityError: It is missing, damaged, or does not answer as sealed.
+            IntegrityError: It is missing, damaged, another project's, or does not answer as sealed.
         """
-        found = Answerer.open(folder, f"dvc checkout {folder}.dvc", CHALLENGER)
+        found = Answerer.open(folder, self.name, f"dvc checkout {folder}.dvc", CHALLENGER)
         return found, opened(found, self.variants.champion)
 
     def fits(self, store: Store) -> bool:

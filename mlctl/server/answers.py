@@ -19,6 +19,7 @@ from mlctl.features import fulfils
 from mlctl.files import read_json
 from mlctl.release import Release, open_release
 from mlctl.release.contributions import contributions
+from mlctl.release.sealed import must_be_of
 from mlctl.rollout.flag_file import CHAMPION
 from mlctl.server.inputs import Inputs
 from mlctl.server.quick import Quick
@@ -53,13 +54,14 @@ class Answerer:
     variant: str = CHAMPION
 
     @classmethod
-    def open(cls, folder: Path, next_step: str, variant: str = CHAMPION) -> Answerer:
-        """Opens a release, which asks its graph for the golden rows.
+    def open(cls, folder: Path, project: str, next_step: str, variant: str = CHAMPION) -> Answerer:
+        """Opens a release of a project, which asks its graph for the golden rows.
 
         Raises:
-            IntegrityError: The release is missing, damaged, or does not answer as sealed.
+            IntegrityError: The release is missing, damaged, another project's, or does not answer as sealed.
         """
         release = open_release(folder, next_step)
+        must_be_of(project, release.manifest, folder)
         golden = read_json(folder / "golden.json", next_step)
         columns = golden["features"]
         examples = tuple({name: columns[name][row] for name in columns} for row in range(len(golden["scores"])))

@@ -81,12 +81,12 @@ def serve(served: Served, now: Callable[[], datetime], tell: Callable[[str], Non
     """Serves until a signal ends it.
 
     Raises:
-        IntegrityError: The release is missing, damaged, or does not answer as sealed.
+        IntegrityError: The release is missing, damaged, another project's, or does not answer as sealed.
         ExternalError: The address cannot be listened on.
     """
     # before they are opened: what comes meanwhile is new
     changes = served.changes()
-    answerer = Answerer.open(served.release(), served.next_step)
+    answerer = Answerer.open(served.release(), served.name, served.next_step)
     options = limits(answerer.release.project)
     several = "PROMETHEUS_MULTIPROC_DIR" in os.environ
     measures = Measures(served.name, several)
@@ -189,7 +189,7 @@ async def _watch(
         try:
             if not release.seen():
                 continue
-            answerer = await asyncio.to_thread(Answerer.open, served.release(), served.next_step)
+            answerer = await asyncio.to_thread(Answerer.open, served.release(), served.name, served.next_step)
         except (MlctlError, OSError, ValueError) as error:
             answering.measures.refused_release()
             why = " ".join(str(error).split())

@@ -20,6 +20,7 @@ from mlctl.errors import ExternalError, MlctlError
 from mlctl.index.retrieval import stamp_of
 from mlctl.recommend.answering import Recommender
 from mlctl.recommend.sealing import open_recommender
+from mlctl.release.sealed import must_be_of
 from mlctl.server.answering import Logs
 from mlctl.server.app import App
 from mlctl.server.following import Following
@@ -58,7 +59,7 @@ def serve(served: Served, beside: Beside, now: Callable[[], datetime], tell: Cal
     """Recommends until a signal ends it.
 
     Raises:
-        IntegrityError: The release or a store is missing, damaged, or does not answer as sealed.
+        IntegrityError: The release or a store is missing, damaged, another project's, or does not answer as sealed.
         ExternalError: The address cannot be listened on.
     """
     sys.setswitchinterval(_TURN_S)
@@ -70,7 +71,7 @@ def serve(served: Served, beside: Beside, now: Callable[[], datetime], tell: Cal
     answers, pairs = (PredictionLog(folder, now, measures.lost) for folder in (served.log, served.trial))
     logs = Logs() if options.log == "none" else Logs(answers, pairs)
     recommending = Recommending(served.name, options, logs, measures, tell)
-    recommending.opens = lambda folder: _of_today(folder, beside, f"dvc checkout {folder}.dvc")[0]
+    recommending.opens = lambda folder: _of_today(folder, served.name, beside, f"dvc checkout {folder}.dvc")[0]
     recommending.take(recommender, gone)
     _look_up(recommending, served, tell)
     with ExitStack() as stack:
@@ -94,14 +95,16 @@ def opened(served: Served, beside: Beside) -> tuple[Recommender, frozenset[str]]
     """The release with the items that came since, and those that are gone.
 
     Raises:
-        IntegrityError: The release or the catalogue is missing, damaged, or does not answer as sealed.
+        IntegrityError: The release or the catalogue is missing, damaged, another project's, or does not answer as
+            sealed.
     """
-    return _of_today(served.release(), beside, served.next_step)
+    return _of_today(served.release(), served.name, beside, served.next_step)
 
 
-def _of_today(folder: Path, beside: Beside, next_step: str) -> tuple[Recommender, frozenset[str]]:
-    """A release with the items that came since, and those that are gone. Raises: IntegrityError as `opened`."""
+def _of_today(folder: Path, project: str, beside: Beside, next_step: str) -> tuple[Recommender, frozenset[str]]:
+    """A project's release with today's items, and those that are gone. Raises: IntegrityError as `opened`."""
     recommender = open_recommender(folder, next_step)
+    must_be_of(project, recommender.manifest, folder)
     later = online.open_store(beside.catalogue, f"mlctl index projects/{recommender.project.name}")
     if later is None or later.key != recommender.item_key:
         return recommender, frozenset()

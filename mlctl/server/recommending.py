@@ -141,7 +141,7 @@ class Recommending:
         """A challenger, and why it cannot be tried; empty when it can.
 
         Raises:
-            IntegrityError: It is missing, damaged, or does not answer as sealed.
+            IntegrityError: It is missing, damaged, another project's, or does not answer as sealed.
         """
         found = self.opens(folder)
         return Tried(found), unlike(found, self.recommender)

@@ -26,13 +26,16 @@ def serve(
         tell: Hears what happens.
 
     Raises:
-        IntegrityError: The release is missing, damaged, or does not answer as sealed.
+        IntegrityError: The release is missing, damaged, another project's, or does not answer as sealed.
         ExternalError: The address cannot be listened on.
     """
     recommends = _recommends(served.release(), served.next_step)
     if workers > 1:
         # a release that does not open would let one worker after the other die
-        recommend_process.opened(served, beside) if recommends else Answerer.open(served.release(), served.next_step)
+        if recommends:
+            recommend_process.opened(served, beside)
+        else:
+            Answerer.open(served.release(), served.name, served.next_step)
         process.serve_by_several(served, workers, tell)
     elif recommends:
         recommend_process.serve(served, beside, now, tell)

@@ -107,7 +107,7 @@ def test_it_serves_as_it_scores_without_the_champion(shop: Path, tmp_path: Path,
 def test_where_the_model_fails_or_is_too_late_it_scores_and_decides_in_batch_and_server_alike(
     shop: Path, first: Release, second: Release
 ):
-    sealed = Answerer.open(shop / ".mlctl/shop/release", "")
+    sealed = Answerer.open(shop / ".mlctl/shop/release", "shop", "")
     failing = replace(sealed, release=replace(second, onnx=without_numbers(second.onnx)))
     rows = [row for row in sealed.examples if (row["orders_365d"] or 0) >= 2]
     table = sealed.inputs.table(rows)

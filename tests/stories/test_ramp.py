@@ -187,6 +187,16 @@ def test_what_cannot_be_read_or_opened_is_told_and_the_last_good_goes_on(trial: 
         )
         server.said(f"{'f' * 16} is not taken, the champion answers everybody")
         assert server.post("/predict", trial.rows(1)[0])["variant"] == "champion"
+
+        own = trial.folder / "projects/shop/releases"
+        foreign = challengers.made(own / trial.champion, own / "foreign", card="of prices\n", project="prices")
+        (own / "foreign").rename(own / foreign)
+        path.write_text(
+            rollout.flag_file.text_of("shop", replace(stands, traffic=Traffic(trial.champion, foreign).at(50)))
+        )
+        told = server.said(f"{foreign} is not taken, the champion answers everybody")
+        assert "it is a release of projects/prices, and a release of projects/shop belongs here" in told
+        assert server.post("/predict", trial.rows(1)[0])["variant"] == "champion"
     path.write_text(good)
     (trial.folder / "projects/shop/releases" / challenger / "model.onnx").write_bytes(b"damaged")
     assert world.mlctl(trial.folder, "ramp", "shop", "50").returncode == 6

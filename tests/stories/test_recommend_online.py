@@ -299,6 +299,26 @@ def test_a_challenger_gets_its_share_of_the_users_and_goes_when_its_lists_are_ot
     assert compared["verdict"] == "not yet"
 
 
+def test_a_recommender_of_another_project_takes_nobodys_place(folder: Path, tmp_path: Path) -> None:
+    released = folder / ".mlctl/shop/release"
+    manifest = json.loads((released / "manifest.json").read_text())
+    files = {name: (released / name).read_bytes() for name in manifest["files"]} | {"card.md": "# of films\n"}
+    about = {name: manifest[name] for name in ("task", "lineage", "evaluation")} | {"project": "films"}
+    seal(tmp_path / "release", files, about)
+    refused = world.mlctl(folder, "serve", "shop", "--port", "0", "--release", str(tmp_path / "release"))
+
+    taken = shutil.copytree(released, tmp_path / "taken")
+    with served.serve(folder, "--release", str(taken)) as running:
+        seal(taken, files, about)
+        told = running.said("is of another lineage")
+        answer = running.post("/recommend", {"user_id": "u001"})
+
+    assert refused.returncode == 6
+    assert "it is a release of projects/films, and a release of projects/shop belongs here" in refused.stderr
+    assert f"{manifest['id']} goes on answering" in told
+    assert len(of(answer)) == 5
+
+
 def test_a_killed_database_is_answered_for_by_the_release_and_comes_back(folder: Path, server: served.Server) -> None:
     asked = {"user_id": "u004", "k": 4}
     by_index = server.post("/recommend", asked)

@@ -19,7 +19,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from mlctl.server import prediction_log
-from tests import served, world
+from tests import challengers, served, world
 
 
 @pytest.fixture(scope="module")
@@ -164,6 +164,28 @@ def test_an_address_in_use_and_a_missing_or_damaged_release_are_told(server, ser
     assert "model.onnx" in refused.stderr
 
 
+@pytest.mark.parametrize("words", [[], ["--workers", "2"]])
+def test_a_release_of_another_project_answers_nobody_wherever_it_lies(workspace, tmp_path, words):
+    own, elsewhere = workspace / ".mlctl/shop/release", tmp_path / "release"
+    identity = challengers.made(own, elsewhere, card="of prices\n", project="prices")
+    kept = workspace / "projects/shop/releases" / identity
+    shutil.copytree(elsewhere, kept)
+    entry = {"project": "prices", "number": 1, "release": identity, "registered_at": "", "by": "", "facts": {}}
+    kept.with_suffix(".json").write_text(json.dumps(entry))
+    shutil.rmtree(own)
+    shutil.copytree(elsewhere, own)
+
+    named = ["shop", "--release", str(elsewhere)]
+    for asked in (named, ["shop"], [f"shop/{identity}"]):
+        refused = world.mlctl(workspace, "serve", *asked, "--port", "0", *words)
+
+        assert refused.returncode == 6, refused.stderr
+        assert "is of another lineage" in refused.stderr
+        assert "it is a release of projects/prices, and a release of projects/shop belongs here" in refused.stderr
+        assert "next:" in refused.stderr
+        assert "answers on" not in refused.stderr
+
+
 @pytest.mark.parametrize("anew", [False, True])
 def test_sigterm_under_load_loses_no_request(workspace, rows, anew):
     with served.serve(workspace) as server, served.Load(server.port, rows.to_dicts()[0], anew=anew) as load:
@@ -202,6 +224,14 @@ def test_a_new_release_takes_over_between_requests_and_a_bad_one_does_not(worksp
         os.utime(folder / "manifest.json")
         assert second in server.said("is not taken")
         load.reached(len(load.answers) + 50)
+        (folder / "card.md").write_text(card)
+        # whole, and as new to the server as any other, but another project's
+        challengers.made(folder, folder, card="of prices\n", project="prices")
+        told = server.said("is of another lineage")
+        assert f"is not taken, {second} goes on answering" in told
+        assert "a release of projects/prices" in told
+        load.reached(len(load.answers) + 50)
+        assert metric(server, "mlctl_releases_refused_total") == 2
 
     assert load.lost == []
     seen = list(dict.fromkeys(answer["release"] for answer in load.answers))
