@@ -172,7 +172,7 @@ def _tried(places: Places, found: Rollout, challenger: str, note: Note) -> Traff
         why = f"the release {identity} is the champion itself"
         raise ConfigError.bad_argument("ramp", why, f"mlctl run projects/{places.name}, which makes another release")
     folder = places.releases / identity
-    releases.prove(folder, f"dvc checkout {folder.as_posix()}.dvc (or dvc pull)")
+    releases.prove(places.name, folder, f"dvc checkout {folder.as_posix()}.dvc (or dvc pull)")
     return Traffic(found.champion, identity)
 
 

@@ -16,6 +16,7 @@ from mlctl import kinds
 from mlctl.errors import ConfigError, did_you_mean, listed
 from mlctl.files import read_json, write_bytes
 from mlctl.release import open_release
+from mlctl.release.sealed import must_be_of
 from mlctl.serving.http import Options
 from mlctl.spec import Database
 from mlctl.text_encoder import is_sealed_file
@@ -106,7 +107,8 @@ def parcel(name: str, folder: Path, image: str | None, next_step: str) -> Parcel
     """Opens the release to be exported.
 
     Raises:
-        IntegrityError: It is missing or damaged; `next_step` makes one.
+        IntegrityError: It is missing or damaged, and `next_step` makes one; or it is another project's, which no image
+            of this one would answer with.
     """
     release: Release | Recommender
     if read_json(folder / "manifest.json", next_step).get("task") == "ranking":
@@ -115,6 +117,7 @@ def parcel(name: str, folder: Path, image: str | None, next_step: str) -> Parcel
         release = open_recommender(folder, next_step)
     else:
         release = open_release(folder, next_step)
+    must_be_of(name, release.manifest, folder)
     contents = {file: (folder / file).read_bytes() for file in (*release.manifest["files"], "manifest.json")}
     own: Any = release.project.serving
     options = own if isinstance(own, Options) else Options()

@@ -74,14 +74,14 @@ def promote(places: Places, entry: Entry, note: Note) -> Promoted:
         note: By whose word, when, why, with what evidence.
 
     Raises:
-        IntegrityError: The release is missing or damaged: nothing is changed.
+        IntegrityError: The release is missing, damaged or another project's: nothing is changed.
         ConflictError: Somebody else changed the rollout meanwhile.
         ExternalError: The disk.
     """
     found = rollout.read(places)
     already = entry.release == found.champion
     if not already:
-        prove(*_kept(places, entry.release))
+        prove(places.name, *_kept(places, entry.release))
         rollout.change(places, found, Traffic(entry.release), note)
     return Promoted(entry.release, entry.name, found.champion, already)
 
@@ -98,7 +98,8 @@ def back(places: Places, to: Entry | None, note: Note) -> Promoted:
 
     Raises:
         ConfigError: There was no champion before this one.
-        IntegrityError: The release is missing or damaged, or the history does not hold: nothing is changed.
+        IntegrityError: The release is missing, damaged or another project's, or the history does not hold: nothing is
+            changed.
         ConflictError: Somebody else changed the rollout meanwhile.
     """
     found, known = rollout.read(places), {entry.release: entry for entry in entries(places)}
@@ -110,7 +111,7 @@ def back(places: Places, to: Entry | None, note: Note) -> Promoted:
         raise ConfigError.bad_argument(f"rollback {places.name}", f"no champion was before this one; kept: {kept}")
     name = known[target].name if target in known else target
     if target != found.champion:
-        prove(*_kept(places, target))
+        prove(places.name, *_kept(places, target))
         told = replace(note, evidence={**note.evidence, _BACK: found.champion})
         rollout.change(places, found, Traffic(target), told)
     return Promoted(target, name, gone_from or found.champion, target == found.champion)

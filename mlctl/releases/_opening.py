@@ -10,24 +10,27 @@ _GRAPH = "model.onnx"
 """The file that a release which scores rows has, and one that ranks items has not."""
 
 
-def identity_of(folder: Path, next_step: str) -> str:
-    """The id of a release, after proving that every file is as it was sealed.
+def identity_of(project: str, folder: Path, next_step: str) -> str:
+    """The id of a project's release, after proving that every file is as it was sealed.
 
     Raises:
-        IntegrityError: A file is missing or changed.
+        IntegrityError: A file is missing or changed, or it is another project's.
     """
-    return str(sealed.read_manifest(folder, next_step, lambda _: True)["id"])
+    manifest = sealed.read_manifest(folder, next_step, lambda _: True)
+    sealed.must_be_of(project, manifest, folder)
+    return str(manifest["id"])
 
 
-def prove(folder: Path, next_step: str) -> None:
-    """Opens a release, which asks it for its golden answers.
+def prove(project: str, folder: Path, next_step: str) -> None:
+    """Opens a project's release, which asks it for its golden answers.
 
     Raises:
-        IntegrityError: It is missing, damaged, or does not answer as sealed.
+        IntegrityError: It is missing, damaged, another project's, or does not answer as sealed.
     """
     if (folder / _GRAPH).is_file() or not (folder / sealed.MANIFEST).is_file():
-        open_release(folder, next_step)
-        return
-    from mlctl.recommend.sealing import open_recommender
+        manifest = open_release(folder, next_step).manifest
+    else:
+        from mlctl.recommend.sealing import open_recommender
 
-    open_recommender(folder, next_step)
+        manifest = open_recommender(folder, next_step).manifest
+    sealed.must_be_of(project, manifest, folder)

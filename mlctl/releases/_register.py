@@ -96,19 +96,19 @@ def register(places: Places, found: Facts, note: Note) -> Entry:
         note: By whose word and when.
 
     Raises:
-        IntegrityError: There is no release, or it is damaged.
+        IntegrityError: There is no release, or it is damaged, or another project's.
         ConflictError: Somebody else works on the project, or sealed another release meanwhile.
         ExternalError: DVC or the disk.
     """
     again = f"mlctl run projects/{places.name}"
     with lock(places.lock, f"projects/{places.name}"):
-        sealed = identity_of(places.release, again)
+        sealed = identity_of(places.name, places.release, again)
         if sealed != found.release:
             raise ConflictError.changed_first(str(places.release), f"it holds {sealed} now, not {found.release}", again)
         folder = places.releases / sealed
         if not (folder.with_suffix(".dvc").is_file() and folder.is_dir()):
             _copied(places.release, folder)
-            prove(folder, again)
+            prove(places.name, folder, again)
             dvc.add(folder.as_posix())
         return claim(places, sealed, found, note)
 

@@ -52,7 +52,7 @@ def _digest(places: Places) -> str:
     """A hash over code, configuration, data and what was made of them; every file of the release is read.
 
     Raises:
-        IntegrityError: The snapshot or the release is damaged.
+        IntegrityError: The snapshot or the release is damaged, or another project's.
     """
     taken = snapshot.read(places)
     tables = {} if taken is None else {name: sha256_of_file(places.data / f"{name}.parquet") for name in taken.sources}
@@ -68,7 +68,7 @@ def _digest(places: Places) -> str:
                 "pinned": snapshot.pinned(places.name),
                 "tables": tables,
                 "stages": _locked(places.name),
-                "release": releases.identity_of(places.release, "") if places.release.is_dir() else None,
+                "release": releases.identity_of(places.name, places.release, "") if places.release.is_dir() else None,
                 "rollout": rollout.read(places).seal,
             }
         )

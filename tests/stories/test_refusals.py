@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mlctl.release import sealed
-from tests import world
+from tests import challengers, world
 
 YAML = "projects/shop/project.yaml"
 EDITS = {
@@ -151,6 +151,35 @@ def test_a_release_that_is_damaged_or_of_another_lineage_scores_nobody_and_the_l
     flip_a_bit(kept / "model.onnx")
     refused(world.mlctl(workspace, "score", "shop"), 6, ["model.onnx", "is not what was recorded"])
     assert scores(workspace) == before
+
+
+def test_a_release_of_another_project_is_neither_promoted_nor_tried_nor_exported(workspace: Path) -> None:
+    assert world.mlctl(workspace, "promote", "shop").returncode == 0
+    own, rollout = workspace / ".mlctl/shop/release", workspace / "projects/shop/rollout.flagd.json"
+    champion = json.loads((own / "manifest.json").read_text())["id"]
+    elsewhere = workspace / "elsewhere"
+    foreign = challengers.made(own, elsewhere, card="of prices\n", project="prices")
+    kept = workspace / "projects/shop/releases"
+    elsewhere.rename(kept / foreign)
+    told = json.loads((kept / f"{champion}.json").read_text())
+    (kept / f"{foreign}.json").write_text(json.dumps({**told, "project": "prices", "number": 2, "release": foreign}))
+    before = rollout.read_text()
+
+    words = ["is of another lineage", "it is a release of projects/prices", "mlctl releases shop lists its own"]
+    for command in (
+        "promote shop/2",
+        "ramp shop 5 --challenger 2",
+        "rollback shop --to shop/2",
+        "export docker shop/2",
+    ):
+        refused(world.mlctl(workspace, *command.split()), 6, words)
+    assert not (workspace / "deploy").exists()
+
+    # the one that was sealed last is not even registered
+    challengers.made(own, own, card="of others\n", project="prices")
+    refused(world.mlctl(workspace, "promote", "shop"), 6, words)
+    assert {path.name for path in kept.iterdir() if path.is_dir()} == {champion, foreign}
+    assert rollout.read_text() == before
 
 
 def test_an_unreachable_database_stops_the_run_before_it_begins_and_its_password_is_never_shown(

@@ -170,8 +170,8 @@ def test_a_release_of_another_project_answers_nobody_wherever_it_lies(workspace,
     identity = challengers.made(own, elsewhere, card="of prices\n", project="prices")
     kept = workspace / "projects/shop/releases" / identity
     shutil.copytree(elsewhere, kept)
-    entry = {"project": "prices", "number": 1, "release": identity, "registered_at": "", "by": "", "facts": {}}
-    kept.with_suffix(".json").write_text(json.dumps(entry))
+    told = {"project": "prices", "number": 1, "release": identity, "registered_at": "", "by": "", "facts": {}}
+    kept.with_suffix(".json").write_text(json.dumps(told))
     shutil.rmtree(own)
     shutil.copytree(elsewhere, own)
 
