@@ -73,6 +73,16 @@ class DataError(MlctlError):
         )
 
     @classmethod
+    def unpacks_to_more(cls, source: str, where: str, size: int, most: int) -> DataError:
+        """A file that would take more memory than it may, however small it lies on the disk."""
+        return cls(
+            f"source {source!r} has {size:,} bytes or more once it is unpacked",
+            where=where,
+            why=f"at most {most:,} are read into memory: a small file can unpack to more than a machine has",
+            next_step=f"look at what the file holds; if that is meant, set sources.{source}.max_bytes",
+        )
+
+    @classmethod
     def missing_column(cls, source: str, column: str, known: Sequence[str], wanted_by: str) -> DataError:
         """A column that the configuration names and the source does not have."""
         why = did_you_mean(column, known) or f"it has: {listed(known)}"

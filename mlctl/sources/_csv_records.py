@@ -20,19 +20,20 @@ from mlctl.errors import DataError, listed
 from mlctl.sources import must_not_be_too_wide
 from mlctl.sources._csv_doubts import doubt_of, mixed_ends
 from mlctl.sources._csv_shape import Shape, shape_of
-from mlctl.sources._files import Piece
+from mlctl.sources._files import Piece, other_format
 
 if TYPE_CHECKING:
     import polars as pl
 
     from mlctl.sources._csv_options import CsvOptions
 
-_OTHER_FORMATS: Final = {b"PAR1\x15": "a Parquet file", b"PK\x03\x04": "a ZIP archive", b"\x1f\x8b": "a gzip archive"}
 # without its mark, which of two bytes comes first would be a guess
 _MARKS: Final = {
     "utf-16": (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE),
     "utf-32": (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE),
 }
+# Polars unpacks what begins so; of its marks of packed files these are text too
+_TAKEN_FOR_PACKED: Final = (b"x^", b"x\x01")
 _BOM: Final = "\ufeff"
 _LINE_END: Final = re.compile(r"\r\n|\n|\r")
 # spreadsheets break lines inside a cell of the header
@@ -108,6 +109,8 @@ def _plainly(options: CsvOptions, file: Piece, data: bytes, shape: Shape) -> Rec
     """The records as Polars reads them, or None when they are not those that were counted."""
     import polars as pl
 
+    if data.startswith(_TAKEN_FOR_PACKED):
+        return None
     try:
         table = pl.read_csv(
             data,
@@ -119,7 +122,6 @@ def _plainly(options: CsvOptions, file: Piece, data: bytes, shape: Shape) -> Rec
             truncate_ragged_lines=False,
         )
     except (pl.exceptions.PolarsError, OSError):
-        # a first name that begins with x^ is taken for the beginning of a packed file
         return None
     if (table.height, table.width) != (len(shape.lines), shape.width):
         return None
@@ -183,7 +185,7 @@ def _each(options: CsvOptions, file: Piece, body: str) -> Iterator[tuple[int, li
 def _text(options: CsvOptions, file: Piece) -> str:
     """The file's text after its byte order mark, once all of it is known to be text of this encoding."""
     data = file.data()
-    known = next((what for magic, what in _OTHER_FORMATS.items() if data.startswith(magic)), None)
+    known = other_format(data)
     if not data or known:
         raise _refused(options, file, f"it is {known}" if known else "it has no bytes")
     try:

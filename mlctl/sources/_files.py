@@ -31,7 +31,17 @@ _PLAIN_OPTIONS: Final = (
     *("account_name", "azure_storage_account_name"),
 )
 _PACKED: Final = (".gz", ".bz2", ".xz", ".zst", ".zip")
+_OTHER_FORMATS: Final = {
+    b"PAR1\x15": "a Parquet file",
+    b"PK\x03\x04": "a ZIP archive",
+    b"\x1f\x8b": "a gzip archive",
+    b"\x28\xb5\x2f\xfd": "a Zstandard archive",
+    b"BZh91AY&SY": "a bzip2 archive",
+    b"\xfd7zXZ\0": "an XZ archive",
+}
+_UNPACK: Final = "it is packed; unpack it"
 _TIMEOUT_S: Final = 60
+_PART_BYTES: Final = 2**20
 
 
 class FileOptions(SourceOptions):
@@ -42,6 +52,9 @@ class FileOptions(SourceOptions):
     )
     storage_options: dict[str, str] = Field(
         default_factory=dict, description="of an object store, such as region; credentials by the environment only"
+    )
+    max_bytes: int = Field(
+        default=4 * 2**30, ge=1, description="bytes that all its files may have once they are unpacked; 4 GiB"
     )
 
     @field_validator("path")
@@ -92,11 +105,9 @@ class Piece(NamedTuple):
         """The content.
 
         Raises:
-            DataError: It cannot be read, or is not there.
+            DataError: It cannot be read, is not there, or has more than `max_bytes`.
             ExternalError: The store or server does not answer.
         """
-        import polars as pl
-
         if self.local is not None:
             try:
                 return self.local.read_bytes()
@@ -105,13 +116,53 @@ class Piece(NamedTuple):
                 raise DataError.not_of_kind(self.options.name, self.options.kind, self.where, why) from error
         with fetching(self):
             if self.where.startswith("http"):
-                return _downloaded(self.where)
-            lines = (
-                pl.scan_lines(self.where, glob=False, storage_options=dict(self.options.storage_options) or None)
-                .collect()
-                .to_series()
-            )
-            return "\n".join(lines).encode()
+                return _downloaded(self.where, Room(self.options))
+            return b"\n".join(self._lines())
+
+    def _lines(self) -> Iterator[bytes]:
+        """The lines of an object, which Polars unpacks on the way: they are counted as they come, each one whole."""
+        import polars as pl
+
+        given = dict(self.options.storage_options) or None
+        scanned, room = pl.scan_lines(self.where, glob=False, storage_options=given), Room(self.options)
+        for part in scanned.collect_batches(lazy=True):
+            room.take(self.where, int(part.estimated_size()) + part.height)
+            for line in part.to_series():
+                yield line.encode()
+
+
+class Room:
+    """What a source's files may still take of the memory."""
+
+    def __init__(self, options: FileOptions) -> None:
+        self._options, self._taken = options, 0
+
+    def must_hold(self, where: str, size: int) -> None:
+        """Refuses what has more bytes than there is room for.
+
+        Raises:
+            DataError: It has.
+        """
+        if self._taken + size > self._options.max_bytes:
+            raise DataError.unpacks_to_more(self._options.name, where, self._taken + size, self._options.max_bytes)
+
+    def take(self, where: str, size: int) -> None:
+        """Lets bytes take their room.
+
+        Raises:
+            DataError: There is not so much.
+        """
+        self.must_hold(where, size)
+        self._taken += size
+
+
+def other_format(data: bytes) -> str | None:
+    r"""What bytes are that should be text, by how they begin.
+
+    >>> other_format(b"PK\x03\x04 and more"), other_format(b"a,b")
+    ('a ZIP archive', None)
+    """
+    return next((what for magic, what in _OTHER_FORMATS.items() if data.startswith(magic)), None)
 
 
 def is_remote(path: str) -> bool:
@@ -144,32 +195,42 @@ def fetching(piece: Piece) -> Iterator[None]:
         raise DataError.not_of_kind(source, piece.options.kind, piece.where, first_line(error)) from error
 
 
-def _downloaded(address: str) -> bytes:
+def _downloaded(address: str, room: Room) -> bytes:
     import http.client
+    import io
     import urllib.error
     import urllib.request
 
     try:
         # `_REMOTE` lets http and https through alone
         with urllib.request.urlopen(address, timeout=_TIMEOUT_S) as answer:  # noqa: S310
-            data: bytes = answer.read()
+            data = io.BytesIO()
+            while part := answer.read(_PART_BYTES):
+                room.take(address, len(part))
+                data.write(part)
+            # what is read by parts ends without a word where the connection does
+            if answer.length:
+                raise http.client.IncompleteRead(data.getvalue(), answer.length)
     except http.client.HTTPException as error:
         raise OSError(f"the answer broke off: {first_line(error)}") from error
     except urllib.error.HTTPError as error:
         if error.code in (404, 410):
             raise FileNotFoundError(address) from error
         raise OSError(f"the server answers {error.code} {error.reason}") from error
-    return data
+    return data.getvalue()
 
 
 def pieces_of(options: FileOptions, ending: str) -> list[Piece]:
     """The file itself, the folder's files of that ending by name, or the object; hidden files are no data.
 
     Raises:
-        DataError: Nothing is there, or the folder holds no such file, or one that would be left out unseen.
+        DataError: Nothing is there, or the folder holds no such file, or one that would be left out unseen; or an
+            object is packed.
     """
     source, path = options.name, options.path
     if is_remote(path):
+        if path.lower().endswith(_PACKED):
+            raise DataError.not_of_kind(source, options.kind, path, _UNPACK)
         return [Piece(path, None, options)]
     place = Path(unquote(path.removeprefix("file://")) if path.startswith("file://") else path)
     if place.is_dir():
@@ -191,7 +252,7 @@ def _files_in(options: FileOptions, folder: Path, ending: str) -> list[Path]:
         if name.startswith("."):
             continue
         if name.endswith(tuple(ending + packed for packed in _PACKED)):
-            why = "it is packed; unpack it"
+            why = _UNPACK
         elif entry.is_dir():
             # what begins with _ is a writer's own, as in folders that Spark writes
             if not name.startswith("_") and _holds(entry, ending):
@@ -214,11 +275,14 @@ def unchanged(options: FileOptions, ending: str) -> Iterator[list[Piece]]:
     """The files behind a path while they are read; afterwards they must be the same, as they were.
 
     Raises:
-        DataError: As `pieces_of`.
+        DataError: As `pieces_of`; or the files have more than `max_bytes` as they are.
         IntegrityError: A file was written, replaced, added or removed meanwhile.
     """
     pieces = pieces_of(options, ending)
     before = {piece.where: _state(piece) for piece in pieces}
+    room = Room(options)
+    for where, (size, _, _) in before.items():
+        room.take(where, size)
     yield pieces
     try:
         after = {piece.where: _state(piece) for piece in pieces_of(options, ending)}

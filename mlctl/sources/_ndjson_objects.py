@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from mlctl.errors import DataError, first_line
-from mlctl.sources._files import FileOptions, Piece
+from mlctl.sources._files import FileOptions, Piece, other_format
 
 if TYPE_CHECKING:
     import polars as pl
@@ -44,8 +44,9 @@ def objects_of(options: FileOptions, file: Piece) -> Objects:
         DataError: A line is no JSON object, or holds what cannot be kept.
     """
     data = file.data().removeprefix(_BOM)
-    if not data:
-        raise _refused(options, file, "it has no bytes")
+    known = other_format(data)
+    if not data or known:
+        raise _refused(options, file, f"it is {known}" if known else "it has no bytes")
     rows: list[dict[str, Any]] = []
     lines: array[int] = array("q")
     parts = data.split(b"\n")

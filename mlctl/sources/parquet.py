@@ -1,17 +1,20 @@
 """A Parquet file, or a folder of them with the same columns.
 
 Use it wherever you can: types come along and nothing has to be guessed. Not for files that are still being written.
+What would take more memory than `max_bytes` is refused, before its values are read where the footer tells it.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+import io
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
 from mlctl.errors import DataError, first_line
 from mlctl.sources import Earlier, Taken, Window, must_not_be_too_wide
-from mlctl.sources._files import FileOptions, Piece, counted, fetching, same_columns, unchanged
+from mlctl.sources._files import FileOptions, Piece, Room, counted, fetching, same_columns, unchanged
+from mlctl.sources._parquet_bytes import by_schema, categories_of, declared, held, spelled_out
 from mlctl.sources._times import in_window
 from mlctl.sources._widening import stacked
 
@@ -34,8 +37,8 @@ def scan(options: Options, window: Window) -> pl.LazyFrame:
     Grain: one row of the files. Time: `options.time` as Datetime(us, UTC); rows without a time are in every window.
 
     Raises:
-        DataError: The path is absent, a file is not Parquet or cut off, columns differ between files, or the time
-            column is missing or cannot be placed.
+        DataError: The path is absent, a file is not Parquet or cut off, columns differ between files, there are more
+            bytes than `max_bytes`, or the time column is missing or cannot be placed.
         IntegrityError: A file changed while it was read.
     """
     return take(options, window).rows
@@ -49,40 +52,59 @@ def take(options: Options, window: Window, earlier: Earlier | None = None) -> Ta
         IntegrityError: A file changed while it was read.
     """
     with unchanged(options, ".parquet") as files:
-        parts = [_rows(options, file) for file in files]
+        room = Room(options)
+        parts = [_rows(options, file, room) for file in files]
     table = stacked(options.name, "parquet", files, same_columns(options.name, "parquet", files, parts))
     return Taken(in_window(options, table, window), counted(table.height, len(files), "rows"))
 
 
-def _rows(options: Options, file: Piece) -> pl.DataFrame:
+def _rows(options: Options, file: Piece, room: Room) -> pl.DataFrame:
     """One file's rows, as many as its footer counts, categories as text."""
     import polars as pl
 
-    table, rows = _local(options, file) if file.local is not None else _remote(options, file)
+    table, rows = _whole(options, file, room) if file.keeps_bytes else _of_store(options, file, room)
     if table.height != rows:
         raise DataError.miscounted(options.name, str(file), rows, table.height)
-    texts = [name for name, dtype in table.schema.items() if isinstance(dtype, pl.Categorical | pl.Enum)]
-    return table.with_columns(pl.col(texts).cast(pl.String))
+    return table.with_columns(pl.col(categories_of(table.schema)).cast(pl.String))
 
 
-def _local(options: Options, file: Piece) -> tuple[pl.DataFrame, int]:
+def _whole(options: Options, file: Piece, room: Room) -> tuple[pl.DataFrame, int]:
+    """The rows of a file or of a server's answer, which is looked at before a value is read."""
     import polars as pl
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    data = b"" if file.local is not None else file.data()
+
+    def opened() -> Any:
+        return str(file) if file.local is not None else io.BytesIO(data)
+
     try:
-        must_not_be_too_wide(options.name, str(file), len(pl.read_parquet_schema(str(file))))
+        schema = pl.read_parquet_schema(opened())
+        must_not_be_too_wide(options.name, str(file), len(schema))
+        footer = pq.read_metadata(opened())
+        room.must_hold(str(file), declared(footer))
+        room.must_hold(str(file), spelled_out(opened(), footer, categories_of(schema), options.max_bytes))
         # a folder called `day=1` on the way to the file would otherwise become a column
-        table = pl.read_parquet(str(file), glob=False, hive_partitioning=False)
-        return table, pq.read_metadata(file.local).num_rows
+        table = pl.read_parquet(opened(), glob=False, hive_partitioning=False)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, pa.ArrowException, OSError) as error:
         raise DataError.not_of_kind(options.name, "parquet", str(file), first_line(error)) from error
+    room.take(str(file), held(table))
+    return table, footer.num_rows
 
 
-def _remote(options: Options, file: Piece) -> tuple[pl.DataFrame, int]:
+def _of_store(options: Options, file: Piece, room: Room) -> tuple[pl.DataFrame, int]:
+    """The rows of an object, counted as they come."""
     import polars as pl
 
     with fetching(file):
         given = dict(options.storage_options) or None
         lazy = pl.scan_parquet(file.where, hive_partitioning=False, storage_options=given)
-        return lazy.collect(), int(lazy.select(pl.len()).collect().item())
+        schema, rows = lazy.collect_schema(), int(lazy.select(pl.len()).collect().item())
+        must_not_be_too_wide(options.name, str(file), len(schema))
+        room.must_hold(str(file), by_schema(schema, rows))
+        parts = [pl.DataFrame(schema=schema)]
+        for part in lazy.collect_batches(lazy=True):
+            room.take(str(file), held(part))
+            parts.append(part)
+    return pl.concat(parts), rows

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from pathlib import Path
 
@@ -77,6 +78,7 @@ def test_every_fault_is_told_at_once(workspace: Path) -> None:
         (b"", "has no bytes"),
         (b"customer_id,x\n", "is empty"),
         (b"PK\x03\x04 and more", "ZIP"),
+        (gzip.compress(b"customer_id,x\n" + b"1,2\n" * 2**24, 1), "it is a gzip archive"),
         (b"customer_id,x\n1,2\n3\n", "line 3"),
     ],
 )
