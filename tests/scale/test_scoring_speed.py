@@ -14,9 +14,10 @@ that did nothing else. Seconds of CPU, each step alone on one thread:
 | the server: COPY of five columns with checks | 0.57 |
 | the server: key's index 0.33, verification 0.09, statistics 0.04 | 0.46 |
 
-Three runs on a quiet machine: predict alone 1.30 to 1.33 s, binary COPY alone 0.31 to 0.33, scored and published 1.83 to 1.91 s:
-70 %, 73 % and 69 % of the slower limit, predict alone (wanted: 70 %), and 14 to 15 times to_sql (wanted: 8); 1.75 to 1.83 s of
-CPU here, 0.83 to 0.87 s of the server's process. A run is held to 65 %, since runs differ by two in a hundred.
+Three runs on a quiet machine: predict alone 1.36 to 1.40 s, binary COPY alone 0.33 to 0.38, scored and published 1.82 to 1.91 s:
+77 %, 72 % and 75 % of the slower limit, predict alone (wanted: 70 %), and 14 to 15 times to_sql (wanted: 8); 1.75 to 1.92 s of
+CPU here, 0.86 s of the server's process. Before the collector was kept from walking through what the test runner had made, 0.15 s
+of a run were its pause, and the shares 65 to 68 %.
 
 What is left between that and all of the limit: the end of the load, where the server alone has work (index 0.33 s, statistics
 0.04, verification 0.07, sync of 200 MB at the commit 0.13), and two threads of one Python, which together take 0.1 to 0.3 s of
@@ -25,6 +26,7 @@ CPU more than one after the other, since each step of each tree asks for the loc
 
 from __future__ import annotations
 
+import gc
 import os
 import time
 from collections.abc import Callable
@@ -51,7 +53,7 @@ from tests.test_spec import VALID
 
 ROWS, COLUMNS = 2_000_000, 30
 TO_SQL_ROWS = 100_000
-LEAST_SHARE, LEAST_OF_RUNTIME, LEAST_TIMES = 0.65, 0.6, 8.0
+LEAST_SHARE, LEAST_OF_RUNTIME, LEAST_TIMES = 0.7, 0.6, 8.0
 NAMES = tuple(f"f{place:02d}" for place in range(COLUMNS))
 AS_OF = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -140,6 +142,9 @@ def test_two_million_rows_are_scored_and_published(
         order = PublishOrder("public", "churn", "a" * 64, release.id, AS_OF, AS_OF, "customer_id")
         return publish(connection, order, stream.coming(lambda piece: piece, approve))
 
+    # a pause of the collector for what the test runner has made is no part of a run
+    gc.collect()
+    gc.freeze()
     ours, theirs = time.process_time(), cpu_s(connection)
     made = timed("scored and published", scored_and_published)
     ours, theirs = time.process_time() - ours, cpu_s(connection) - theirs
