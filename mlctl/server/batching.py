@@ -19,7 +19,7 @@ Row = Mapping[str, Any]
 Answer = dict[str, Any]
 
 _RETRY_AFTER_S: Final = 1
-_TURN_S: Final = 0.004
+_TURN_S: Final = 0.006
 """How long a batch should take at most: between two of them the sockets are served, and a full queue says so soon."""
 _LEARN: Final = 0.2
 """How much a batch that was quicker counts in what is known of the time that a row takes; a slower one counts alone."""

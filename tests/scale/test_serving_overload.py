@@ -14,7 +14,7 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from statistics import quantiles
+from statistics import median, quantiles
 
 import numpy as np
 import pytest
@@ -29,8 +29,8 @@ WORDS = {
     word: np.random.default_rng(place).normal(size=256).tolist()
     for place, word in enumerate(("?", "parcel", "invoice"))
 }
-LAYERS, SECONDS = 60, 6.0
-TEXTS = 150_000
+LAYERS, SECONDS, ROUNDS = 60, 6.0, 3
+TEXTS = 250_000
 """Each is asked once: the encoder remembers what it has read."""
 
 
@@ -71,19 +71,27 @@ def slow(folder: Path) -> None:
 def test_goodput_stays_and_who_is_refused_hears_it_soon(server: served.Server) -> None:
     bodies = (json.dumps({"message": f"parcel {'invoice ' * (n % 5)}{n}"}).encode() for n in range(TEXTS))
     asked = open_loop.requests(bodies)
-    peak = open_loop.closed_loop(server.port, asked, 16, SECONDS).rate(200)
-    print(f"\npeak {peak:,.0f} answers a second")
-    for times in (2, 10):
-        seen = open_loop.at_rate(server.port, asked, times * peak, SECONDS)
-        good, refused = seen.rate(200), of(seen.took[503])
-        told = f"{good:,.0f} answers a second ({good / peak:.0%} of the peak)"
-        print(
-            f"{times:2} times: {len(seen.late) / SECONDS:,.0f} asked a second, {told}; {len(seen.took[503]):,} refused in "
-            f"{refused[50]:.2f} ms (p90 {refused[90]:.2f}, p99 {refused[99]:.2f}), {len(seen.took.get(0, ())):,} too late; "
-            f"the load was {of(seen.late)[99]:.2f} ms behind (p99)"
-        )
-        assert good >= 0.9 * peak
-        assert refused[99] < 10
+    peaks: list[float] = []
+    found: dict[int, list[tuple[float, float]]] = {2: [], 10: []}
+    # in turn, since a machine is not as quick in one minute as in the next
+    for _ in range(ROUNDS):
+        peaks.append(open_loop.closed_loop(server.port, asked, 16, SECONDS).rate(200))
+        print(f"\npeak {peaks[-1]:,.0f} answers a second")
+        for times, rounds in found.items():
+            seen = open_loop.at_rate(server.port, asked, times * peaks[-1], SECONDS)
+            good, refused = seen.rate(200), of(seen.took[503])
+            told = f"{good:,.0f} answers a second; {len(seen.took[503]):,} refused in {refused[50]:.2f} ms"
+            print(
+                f"{times:2} times: {len(seen.late) / SECONDS:,.0f} asked a second, {told} "
+                f"(p90 {refused[90]:.2f}, p99 {refused[99]:.2f}), {len(seen.took.get(0, ())):,} too late; "
+                f"the load was {of(seen.late)[99]:.2f} ms behind (p99)"
+            )
+            rounds.append((good, refused[99]))
+    for times, rounds in found.items():
+        share, wait = median(good for good, _ in rounds) / median(peaks), median(wait for _, wait in rounds)
+        print(f"{times:2} times: {share:.0%} of the peak (medians), p99 of a refusal {wait:.1f} ms")
+        assert share >= 0.9
+        assert wait < 10
 
 
 def of(seconds: list[float]) -> list[float]:
