@@ -121,7 +121,7 @@ def tune(
     from mlctl.costs import ledger
 
     places = enter(project, json)
-    read = config.read_params(places)
+    read = config.read_params_now(places, "tune")
     said = {name: value for name, value in (("trials", trials), ("minutes", minutes)) if value is not None}
     with console.progress() as tell, ledger.entered(places, "tune", present()):
         found = tuning.tune(places, read.model_copy(update={"tune": read.tune.model_copy(update=said)}), workers, tell)

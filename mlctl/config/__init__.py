@@ -162,6 +162,15 @@ def read_params(places: Places) -> spec.Project:
     return project
 
 
+def read_params_now(places: Places, section: str) -> spec.Project:
+    """As `read_params`, with a section that no stage works by as project.yaml says it now, run or not.
+
+    Raises:
+        ConfigError: As `read_params` and `compose`.
+    """
+    return read_params(places).model_copy(update={section: getattr(compose(places).project, section)})
+
+
 def with_secrets(database: spec.Database) -> spec.Database:
     """The database with `${oc.env:NAME}` of its dsn filled in from the environment.
 

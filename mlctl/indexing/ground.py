@@ -119,7 +119,7 @@ def read_ground(places: Places, as_of: datetime | None = None) -> Ground:
     numbered = _numbered(places, as_of)
     histories = _histories(recommender.project, numbered, known[recommender.item_key].to_list(), tables)
     today = _of_today(recommender, items)
-    return Ground(config.read_params(places), today, items, histories, as_of or taken, taken, dataset)
+    return Ground(config.read_params_now(places, "index"), today, items, histories, as_of or taken, taken, dataset)
 
 
 def _events(places: Places, again: str) -> tuple[pl.DataFrame, str]:

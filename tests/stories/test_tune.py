@@ -106,3 +106,11 @@ def test_an_option_that_the_model_does_not_have_cannot_be_searched(shop: Path) -
 
     assert done.returncode == 2
     assert "tune.search.leaves" in done.stderr
+
+
+def test_what_tune_says_counts_without_a_run_before(shop: Path) -> None:
+    world.replace(shop / "projects/shop/project.yaml", "tune: {search", "tune: {trials: 3, search")
+
+    done = world.mlctl(shop, "tune", "shop", "--json")
+
+    assert json.loads(done.stdout)["trials"] == 3
