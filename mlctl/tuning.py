@@ -246,7 +246,9 @@ def _wait_for_others(study: optuna.Study) -> None:
 
     time.sleep(_PAUSE_S)
     stale = {trial.number: trial for trial in study.get_trials(deepcopy=False)}
-    optuna.storages.fail_stale_trials(study)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        optuna.storages.fail_stale_trials(study)
     for trial in study.get_trials(deepcopy=False):
         before = stale.get(trial.number)
         if before is not None and before.state.name == "RUNNING" and trial.state.name == "FAIL":

@@ -74,6 +74,7 @@ def test_two_processes_share_a_study_in_the_database(shop: Path) -> None:
         for run in (first, second):
             _, words = run.communicate()
             assert run.returncode == 0, words
+            assert "Warning" not in words
         (shop / "projects/shop/tuned.yaml").unlink(missing_ok=True)
         assert found(shop) == alone
     finally:
