@@ -151,10 +151,8 @@ def read_params(places: Places) -> spec.Project:
     if not places.params.is_file():
         raise ConfigError(f"{places.params} is missing", next_step=f"mlctl compose projects/{places.name}")
     mapping, lines = read_yaml(places.params)
-    mapping.pop("mlctl", None)
-    mapping.pop("admitted", None)
-    mapping.pop("waivers", None)
-    mapping.pop("champion", None)
+    for own in ("mlctl", "admitted", "waivers", "champion"):
+        mapping.pop(own, None)
     project, faults = validation.read(mapping)
     if project is None:
         origins = {key: Origin(f"{places.params}:{line}", "params.yaml") for key, line in lines.items()}
