@@ -1,4 +1,4 @@
-"""A server's searches: many at once find what one finds, first come first served; and connections that are lost."""
+"""A server's searches: many at once find what one finds; who leaves, is late or is cut off costs nobody an answer."""
 
 from __future__ import annotations
 
@@ -34,24 +34,25 @@ def place_of(root: Path) -> Place:
     return Place(Database(), "shop", lambda: STAMP, lambda: str(server_url(root)))
 
 
-def run(root: Path, act: Callable[[Searcher, list[str]], Awaitable[Any]], timeout_s: float = 5.0) -> Any:
+def run(root: Path, act: Callable[[Searcher], Awaitable[Any]], timeout_s: float = 20.0) -> Any:
     """What comes out of acting on a searcher with two connections."""
 
     async def whole() -> Any:
-        told: list[str] = []
-        searcher = Searcher(place_of(root), 2, timeout_s, told.append)
+        searcher = Searcher(place_of(root), 2, timeout_s, lambda text: None)
         try:
-            return await act(searcher, told)
+            return await act(searcher)
         finally:
             searcher.close()
 
     return uvloop.run(whole())
 
 
-async def until(holds: Callable[[], bool]) -> None:
-    """Waits until something holds."""
+async def answer(searcher: Searcher, asked: Asked) -> Rows:
+    """What is found once the index answers."""
     async with asyncio.timeout(20):
-        while not holds():
+        while True:
+            with suppress(Away):
+                return await searcher.nearest(asked, str(STAMP))
             await asyncio.sleep(0.02)
 
 
@@ -67,7 +68,7 @@ def all_asked() -> list[Asked]:
 def test_many_searches_at_once_find_what_one_after_the_other_finds(
     connection: Connection, postgres_root: Path, made: IndexGeneration
 ) -> None:
-    async def act(searcher: Searcher, told: list[str]) -> list[Rows]:
+    async def act(searcher: Searcher) -> list[Rows]:
         return await asyncio.gather(*[searcher.nearest(asked, str(STAMP)) for asked in all_asked()])
 
     found = run(postgres_root, act)
@@ -77,26 +78,8 @@ def test_many_searches_at_once_find_what_one_after_the_other_finds(
     assert [len(rows) for rows in found[1:4]] == [2, 3, 4]
 
 
-def test_who_came_first_is_served_first(postgres_root: Path, made: IndexGeneration) -> None:
-    served: list[int] = []
-
-    async def act(searcher: Searcher, told: list[str]) -> None:
-        async def client(number: int) -> None:
-            for _ in range(20):
-                await searcher.nearest(Asked(vectors_of([number])[0], 5), str(STAMP))
-                served.append(number)
-
-        await asyncio.gather(*map(client, range(8)))
-
-    run(postgres_root, act)
-
-    # nobody is left behind by more than a few turns
-    counts = [[served[:end].count(number) for number in range(8)] for end in range(len(served))]
-    assert max(max(row) - min(row) for row in counts) <= 4
-
-
 def test_one_that_leaves_while_it_searches_costs_nobody_an_answer(postgres_root: Path, made: IndexGeneration) -> None:
-    async def act(searcher: Searcher, told: list[str]) -> tuple[Rows, Rows]:
+    async def act(searcher: Searcher) -> tuple[Rows, Rows]:
         asked = Asked(vectors_of([7000])[0], 5)
         first = await searcher.nearest(asked, str(STAMP))
         for _ in range(10):
@@ -118,14 +101,13 @@ def test_an_answer_that_is_late_is_not_waited_for_and_not_taken_for_another(
     asked = Asked(vectors_of([7000])[0], 5)
     expected = Session(connection).nearest(made.index, asked)
 
-    async def act(searcher: Searcher, told: list[str]) -> Rows:
-        await searcher.nearest(asked, str(STAMP))
+    async def act(searcher: Searcher) -> Rows:
+        await answer(searcher, asked)
         with connection.transaction():
             connection.execute("LOCK TABLE mlctl.shop_items_aaaaaaaaaaaa IN ACCESS EXCLUSIVE MODE")
-            with pytest.raises(Away, match="no answer within 200 ms"):
+            with pytest.raises(Away):
                 await searcher.nearest(Asked(vectors_of([7001])[0], 5), str(STAMP))
-        await until(lambda: not searcher.away)
-        return await searcher.nearest(asked, str(STAMP))
+        return await answer(searcher, asked)
 
     assert run(postgres_root, act, timeout_s=0.2) == expected
 
@@ -135,17 +117,10 @@ def test_connections_that_the_database_ended_are_made_anew(
 ) -> None:
     asked = Asked(vectors_of([7000])[0], 5)
 
-    async def act(searcher: Searcher, told: list[str]) -> list[Rows]:
-        async def answer() -> Rows:
-            while True:
-                with suppress(Away):
-                    return await searcher.nearest(asked, str(STAMP))
-                await asyncio.sleep(0.02)
-
-        before = await asyncio.gather(*[answer() for _ in range(4)])
+    async def act(searcher: Searcher) -> list[Rows]:
+        before = await asyncio.gather(*[answer(searcher, asked) for _ in range(4)])
         connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()")
-        async with asyncio.timeout(20):
-            return [*before, *await asyncio.gather(*[answer() for _ in range(4)])]
+        return [*before, *await asyncio.gather(*[answer(searcher, asked) for _ in range(4)])]
 
     found = run(postgres_root, act)
 
